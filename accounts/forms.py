@@ -1,0 +1,11 @@
+"""Forms about accounts."""
+
+from django.contrib.auth.forms import UserCreationForm
+
+from accounts.models import User
+
+
+class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ["username", "email"]
