@@ -1,0 +1,1 @@
+"""Neural codecs, frame by frame, with a state per slot."""

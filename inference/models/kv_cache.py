@@ -1,0 +1,65 @@
+"""Keys and values of every slot, allocated once."""
+
+import torch
+from torch import Tensor
+
+
+class KVCache:
+    """Static per-layer caches: keys and values are lists of [B, H, S, D] tensors, `lengths` [B] the filled positions.
+
+    Rows differ only by their length: what lies beyond it is never read.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_layers: int,
+        num_slots: int,
+        num_heads: int,
+        num_positions: int,
+        head_dim: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        shape = (num_slots, num_heads, num_positions, head_dim)
+        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
+        self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
+        self.lengths = torch.zeros(num_slots, dtype=torch.long, device=device)
+
+    @property
+    def num_slots(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def num_positions(self) -> int:
+        return self.keys[0].shape[2]
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(tensor.numel() * tensor.element_size() for tensor in (*self.keys, *self.values))
+
+    def reset(self, mask: Tensor) -> None:
+        """Forget the slots where `mask` [B] is true. Their numbers stay and are never read."""
+        self.lengths.masked_fill_(mask, 0)
+
+    def copy_prefix(self, slot: int, prefix: "KVPrefix") -> None:
+        """Put a primed prefix at the start of a slot."""
+        for layer, (keys, values) in enumerate(zip(prefix.keys, prefix.values, strict=True)):
+            self.keys[layer][slot, :, : prefix.length] = keys
+            self.values[layer][slot, :, : prefix.length] = values
+        self.lengths[slot] = prefix.length
+
+    def prefix(self, slot: int, length: int) -> "KVPrefix":
+        """A copy of the first `length` positions of a slot."""
+        return KVPrefix(
+            [keys[slot, :, :length].clone() for keys in self.keys],
+            [values[slot, :, :length].clone() for values in self.values],
+            length,
+        )
+
+
+class KVPrefix:
+    """What a prompt left in the cache: tensors [H, length, D] per layer, reusable by any slot."""
+
+    def __init__(self, keys: list[Tensor], values: list[Tensor], length: int) -> None:
+        self.keys, self.values, self.length = keys, values, length
