@@ -1,0 +1,74 @@
+"""The embedded default: the worker as a thread of the serve process, behind `inference.client`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+from inference import client
+from inference.protocol import Command, Event, Lane, SessionSpec
+from inference.worker.doorbell import Doorbell
+from inference.worker.lanes import LaneOpener
+from inference.worker.loop import Worker
+from inference.worker.mailbox import Mailbox, MailboxLimits
+
+
+class EmbeddedStream:
+    """A `inference.client.VoiceStream` over a mailbox in this process."""
+
+    def __init__(self, stream_id: str, mailbox: Mailbox) -> None:
+        self.id = stream_id
+        self._mailbox = mailbox
+
+    def send_audio(self, pcm: bytes) -> None:
+        self._mailbox.put_audio(pcm)
+
+    def send(self, command: Command) -> None:
+        self._mailbox.put_command(command)
+
+    def events(self) -> AsyncIterator[Event]:
+        return self._mailbox.events()
+
+    async def close(self) -> None:
+        await self._mailbox.leave()
+
+
+class EmbeddedClient:
+    """A `inference.client.WorkerClient` for a worker in this process. Any event loop may use it."""
+
+    def __init__(self, worker: Worker, limits: MailboxLimits | None = None) -> None:
+        self._worker = worker
+        self._limits = limits
+        self._doorbells: dict[asyncio.AbstractEventLoop, Doorbell] = {}
+
+    async def open(self, spec: SessionSpec) -> EmbeddedStream:
+        mailbox = Mailbox(self._doorbell(), self._worker.wake, self._worker.clock, self._limits)
+        return EmbeddedStream(self._worker.admit(spec, mailbox), mailbox)
+
+    def _doorbell(self) -> Doorbell:
+        loop = asyncio.get_running_loop()
+        if loop not in self._doorbells:
+            self._doorbells = {known: bell for known, bell in self._doorbells.items() if not known.is_closed()}
+            self._doorbells[loop] = Doorbell(loop)
+        return self._doorbells[loop]
+
+    @property
+    def slots(self) -> int:
+        return self._worker.slots
+
+    @property
+    def slots_free(self) -> int:
+        return self._worker.slots_free
+
+
+def start_worker(lanes: Mapping[Lane, LaneOpener], slots: int = 8) -> Worker:
+    """Starts a worker thread with these lanes (`inference.worker.default_lanes`) and attaches it to
+    `inference.client`. What a call needs is loaded when the first one opens."""
+    worker = Worker(lanes, slots)
+    worker.start()
+    client.attach(EmbeddedClient(worker))
+    return worker
+
+
+def stop_worker(worker: Worker) -> None:
+    """Detaches and stops it: streams end with a fault that says so."""
+    client.attach(None)
+    worker.stop()

@@ -1,0 +1,38 @@
+"""What a slot runs: the interface between the loop and the two (and a half) ways to answer."""
+
+from typing import Protocol
+
+from inference.protocol import Command, Event, SessionSpec
+
+
+class LaneStream(Protocol):
+    """One caller's conversation on one slot. Used by the loop's thread only; `now` is the loop's clock in seconds."""
+
+    def command(self, now: float, command: Command) -> None:
+        """Takes a command. Its events come with the next `step`. Unknown or stale commands are ignored."""
+
+    def audio(self, now: float, pcm: bytes) -> None:
+        """Takes PCM16 at `AUDIO_RATE_HZ`, any length."""
+
+    def step(self, now: float) -> list[Event]:
+        """Does what is due at `now` and returns what happened since the last step. Takes a few ms."""
+
+    def next_due(self, now: float) -> float | None:
+        """When `step` is wanted although nothing arrives; None: not before something arrives."""
+
+    @property
+    def late_frames(self) -> int:
+        """Frames' worth of output that came too late to be heard without a gap, since the stream began."""
+
+    def close(self) -> None:
+        """Gives back what it holds. Idempotent."""
+
+
+class LaneOpener(Protocol):
+    """Makes the streams of one lane. Shared by all slots."""
+
+    def prepare(self, spec: SessionSpec) -> None:
+        """Loads what `spec` needs: slow, called off the loop, thread-safe. Raises `InvalidSpec`."""
+
+    def open(self, spec: SessionSpec, now: float) -> LaneStream:
+        """A stream for `spec`, already prepared. Quick; called on the loop."""
