@@ -1,0 +1,136 @@
+"""The socket of `/v1/realtime`: it admits, relays and closes."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import Any
+
+from asgiref.sync import ThreadSensitiveContext
+from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
+
+from sessions.errors import Refusal
+from sessions.handshake import chosen_subprotocol, read_handshake
+from sessions.live import closing
+from sessions.live.closing import CloseCode
+from sessions.live.limits import TokenBucket
+from sessions.live.outbox import Outbox
+from sessions.live.session import LiveSession
+from sessions.opening import live_session_for
+from sessions.realtime.errors import ClientError, error_event
+
+logger = logging.getLogger(__name__)
+
+MAX_TEXT_CHARS = 1_000_000
+"""About 15 s of base64 audio in one event."""
+
+OPENING_LIMIT_S = 20.0
+BAD_MESSAGES = 20
+"""So many malformed messages at once, and one more every two seconds, are answered before the socket is closed."""
+
+BAD_MESSAGES_PER_S = 0.5
+MESSAGES = 3_000
+"""A client may send a minute of audio at once, in packets of 20 ms; more is read no faster than `MESSAGES_PER_S`."""
+
+MESSAGES_PER_S = 400.0
+TURN_OF_OTHERS = 32
+"""After so many messages in a row other sockets get their turn."""
+
+LEAVING_CODES = {CloseCode.DONE, 1001, CloseCode.TOO_LARGE, CloseCode.MALFORMED}
+"""A client that closes with the first two has left, and one closed for what it sent is not waited for; any other end
+of the socket may be a lost connection."""
+
+
+class RealtimeConsumer(AsyncConsumer):
+    """One per socket. Messages of a running session never reach `dispatch`, which makes a thread hop for each."""
+
+    def __init__(self) -> None:
+        self._live: LiveSession | None = None
+        self._outbox: Outbox | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._bad_messages = TokenBucket(BAD_MESSAGES, BAD_MESSAGES_PER_S)
+        self._messages = TokenBucket(MESSAGES, MESSAGES_PER_S)
+        self._num_messages = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def receive_the_rest() -> Any:
+            while True:
+                message = await receive()
+                if message["type"] != "websocket.receive":
+                    return message
+                await self._take(message)
+
+        # Each socket its own thread for the database: otherwise one slow query holds up every socket.
+        async with ThreadSensitiveContext():
+            try:
+                await super().__call__(scope, receive_the_rest, send)
+            finally:
+                await self._leave(code=1006)
+
+    async def websocket_connect(self, message: dict[str, Any]) -> None:
+        await self.send({"type": "websocket.accept", "subprotocol": chosen_subprotocol(self.scope)})
+        try:
+            handshake = read_handshake(self.scope)
+            async with asyncio.timeout(OPENING_LIMIT_S):
+                live = await live_session_for(handshake)
+            outbox = Outbox(self.send, on_drop=live.dropped)
+            live.attach(outbox, after=handshake.after)
+        except Refusal as refusal:
+            await self._refuse(refusal.close_code, refusal.code, refusal.message, refusal.retry_after_s)
+        except ClientError as error:
+            await self._refuse(CloseCode.MALFORMED, error.code, error.message)
+        except TimeoutError:
+            await self._refuse(CloseCode.AT_CAPACITY, "at_capacity", "opening took too long", closing.RETRY_AFTER_S)
+        except Exception:
+            logger.exception("a socket could not be opened")
+            await self._refuse(CloseCode.INTERNAL, "internal_error", closing.FAULT.message)
+        else:
+            self._live, self._outbox = live, outbox
+            self._writer = asyncio.create_task(outbox.run(), name=f"session-{live.id[:8]}:outbox")
+
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        await self._leave(code=message.get("code", 1006))
+        raise StopConsumer
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        """One message of the client."""
+        if self._live is None or self._outbox is None or not self._outbox.is_open:
+            return
+        self._num_messages += 1
+        wait_s = self._messages.wait_s()
+        if wait_s or self._num_messages % TURN_OF_OTHERS == 0:
+            await asyncio.sleep(wait_s)
+        data = message.get("bytes")
+        if data is not None:
+            understood = self._live.receive_binary(data)
+        else:
+            understood = self._take_text(self._live, message["text"])
+        if not understood and not self._bad_messages.take():
+            self._outbox.close(CloseCode.MALFORMED)
+
+    def _take_text(self, live: LiveSession, text: str) -> bool:
+        if len(text) <= MAX_TEXT_CHARS:
+            return live.receive_text(text)
+        live.refuse(f"a message of {len(text)} characters is longer than {MAX_TEXT_CHARS}")
+        assert self._outbox is not None
+        self._outbox.close(CloseCode.TOO_LARGE)
+        return True
+
+    async def _refuse(self, code: int, name: str, message: str, retry_after_s: int | None = None) -> None:
+        """Says why, then closes: a browser sees close codes only on a socket that was accepted."""
+        more: dict[str, Any] = {} if retry_after_s is None else {"retry_after_s": retry_after_s}
+        event = {"event_id": "event_000001", "sequence": 1, **error_event(name, message, **more)}
+        with contextlib.suppress(OSError, RuntimeError):
+            await self.send({"type": "websocket.send", "text": json.dumps(event)})
+            await self.send({"type": "websocket.close", "code": int(code)})
+
+    async def _leave(self, *, code: int) -> None:
+        live, outbox, self._live, self._outbox = self._live, self._outbox, None, None
+        if live is None or outbox is None:
+            return
+        outbox.abort()
+        live.detach(outbox, left=code in LEAVING_CODES)
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.wait({self._writer}, timeout=1)

@@ -1,0 +1,272 @@
+"""One conversation: what the client asks, what the worker reports, and what the mind is asked to answer."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from characters.mind.base import (
+    ActivityChanged,
+    ChangeStyle,
+    Leaving,
+    Occasion,
+    Silence,
+    StartActivity,
+    UserTurn,
+)
+from inference.protocol import (
+    Heard,
+    OutputGain,
+    Overlap,
+    SetStyle,
+    SetTurnTaking,
+    SetVoice,
+    SilenceElapsed,
+    TurnTaking,
+    UserActive,
+    VoiceStarted,
+)
+from sessions.live.answer import Request
+from sessions.live.answers import Answers
+from sessions.live.cast import LiveCast
+from sessions.live.stage import Notices, Stage
+from sessions.live.user_input import UserInput
+from sessions.realtime import troupe
+from sessions.realtime.client_events import MAX_TEXT_CHARS, ResponseRequest
+from sessions.realtime.conversation import Item
+from sessions.realtime.errors import ClientError
+from sessions.realtime.responses import ResponsePlan, num_words
+from sessions.realtime.session_config import SessionConfig, merged, speaks, styled, turn_taking
+
+TRANSCRIPT_LIMIT_S = 10.0
+"""Committed audio without words after this time is answered as unheard."""
+
+
+class Dialogue:
+    """The one writer of a conversation. Methods are called on the session's event loop; none waits."""
+
+    def __init__(self, stage: Stage, cast: LiveCast, config: SessionConfig, hang_up: Callable[[int], None]) -> None:
+        self._stage = stage
+        self._cast = cast
+        self.config = config
+        self.style = cast.spec.style
+        self.user = UserInput(stage)
+        self.answers = Answers(stage, Notices(self._change_style, self._show_activity, hang_up))
+        self.on_turn: Callable[[], None] = lambda: None
+        """Called at each turn of the user: the session is not idle."""
+
+    # --- what is asked of the mind ---
+
+    def open(self) -> None:
+        """The character speaks first."""
+        self._ask(self._cast.opening)
+
+    def start_activity(self, slug: str, *, event_id: str | None) -> None:
+        if slug not in {choice.slug for choice in self._cast.menu.activities}:
+            raise ClientError("invalid_value", "there is no such activity", param="activity", event_id=event_id)
+        self._stage.stream.send(UserActive())
+        self._ask(StartActivity(slug), reason="client_cancelled")
+
+    def create_response(self, wanted: ResponseRequest, *, event_id: str | None) -> None:
+        """A client asks for an answer. Raises `ClientError`."""
+        if self.answers.is_busy:
+            active = self.answers.active
+            message = f"the response {active.id if active else ''} is still in progress"
+            raise ClientError("conversation_already_has_active_response", message, event_id=event_id)
+        if wanted.conversation == "none":
+            message = "a character has one conversation; leave `conversation` out"
+            raise ClientError("unsupported_value", message, param="response.conversation", event_id=event_id)
+        plan = self._plan(wanted, event_id)
+        extra = _texts_of(wanted)
+
+        async def occasion() -> Occasion:
+            await self._wait_for_transcripts()
+            return self._occasion(extra, plan.instructions)
+
+        self.answers.ask(Request(occasion, plan), reason="client_cancelled")
+
+    def _occasion(self, extra: str, instructions: str) -> Occasion:
+        """What there is to answer: the user's turns since the last answer; else the opening, else a silence."""
+        items = self._stage.conversation.unanswered()
+        _mark_answered(items)
+        texts = [item.text for item in items] + ([extra] if extra else [])
+        if texts:
+            typed = all(item.typed for item in items)
+            return UserTurn(" ".join(filter(None, texts)), typed=typed, instructions=instructions)
+        if len(self._stage.conversation) == 0:
+            return self._cast.opening
+        return Silence(1)
+
+    async def _wait_for_transcripts(self) -> None:
+        try:
+            async with asyncio.timeout(TRANSCRIPT_LIMIT_S):
+                await self.user.transcripts()
+        except TimeoutError:
+            self.user.give_up_transcripts()
+
+    def _ask(self, occasion: Occasion, *, reason: str = "turn_detected", ends_session: bool = False) -> None:
+        self.answers.ask(self._request(occasion, ends_session=ends_session), reason=reason)
+
+    def _request(self, occasion: Occasion, *, ends_session: bool = False) -> Request:
+        async def now() -> Occasion:
+            return occasion
+
+        return Request(now, self._plan(ResponseRequest(), None), ends_session)
+
+    def _turn_request(self, turn: UserTurn, item: Item, input_audio_ms: int) -> Request:
+        async def now() -> Occasion:
+            # Turns whose own answer was overtaken before it began belong to this one.
+            waiting = self._stage.conversation.unanswered()
+            _mark_answered([*waiting, item])
+            texts = [each.text for each in waiting if each is not item and each.text]
+            return replace(turn, text=" ".join([*texts, turn.text]).strip()) if texts else turn
+
+        plan = replace(self._plan(ResponseRequest(), None), input_audio_ms=input_audio_ms)
+        return Request(now, plan)
+
+    def _plan(self, wanted: ResponseRequest, event_id: str | None) -> ResponsePlan:
+        modalities, config = wanted.output_modalities, self.config
+        spoken = config.speaks
+        if modalities is not None:
+            spoken = speaks(modalities, param="response.output_modalities", event_id=event_id)
+        limit = wanted.max_output_tokens
+        unanswered = self._stage.conversation.unanswered()
+        return ResponsePlan(
+            speaks=spoken,
+            voice=config.voice,
+            instructions="\n".join(filter(None, (config.instructions, wanted.instructions))),
+            metadata=wanted.metadata,
+            max_output_tokens=config.max_output_tokens if limit is None else limit,
+            input_words=sum(num_words(item.text) for item in unanswered),
+        )
+
+    # --- what the worker reports ---
+
+    def voice_started(self, event: VoiceStarted) -> None:
+        self.user.voice_started(event)
+        self.on_turn()
+
+    def overlap(self, event: Overlap) -> None:
+        if self._stage.downlink.tier:
+            self._stage.downlink.emit(troupe.turn_overlap(event))
+        if event.decision == "cancel":
+            self.answers.cut_by_user(event.response_id)
+
+    def gain(self, event: OutputGain) -> None:
+        if self._stage.downlink.tier:
+            self._stage.downlink.emit(troupe.output_gain(gain_db=event.gain_db, ramp_ms=event.ramp_ms))
+
+    def heard(self, event: Heard) -> None:
+        """A turn of the user: it is answered, unless the client keeps that to itself."""
+        self.on_turn()
+        item = self.user.heard(event)
+        rules = self.config.turn_detection
+        if rules is None or not rules.answers:
+            return
+        turn = UserTurn(
+            event.text,
+            confidence=event.confidence,
+            alternatives=event.alternatives,
+            instructions=self.config.instructions,
+        )
+        request = self._turn_request(turn, item, max(event.end_ms - event.start_ms, 0))
+        if rules.interrupts or event.interrupted_response_id is not None:
+            self.answers.ask(request)
+        else:
+            self.answers.ask_after(request)
+
+    def silence(self, event: SilenceElapsed) -> None:
+        if self.answers.active is not None or not self._stage.downlink.attached:
+            return
+        if event.kind == "farewell":
+            self._ask(Leaving(), ends_session=True)
+        else:
+            self._ask(Silence(event.count))
+
+    # --- what the client changes ---
+
+    def update(self, changes: Mapping[str, object], *, event_id: str | None) -> None:
+        """`session.update`. Raises `ClientError`, and then nothing has changed."""
+        before = self.config
+        self.config = merged(
+            before,
+            changes,
+            voices=frozenset(self._cast.voices),
+            has_spoken=self.answers.has_spoken,
+            event_id=event_id,
+        )
+        self.user.transcribes = self.config.transcription is not None
+        self.user.detects_turns = self.config.turn_detection is not None
+        stream = self._stage.stream
+        if self.config.turn_detection != before.turn_detection:
+            stream.send(SetTurnTaking(self.profile(), detects_turns=self.user.detects_turns))
+        if self.config.voice != before.voice:
+            stream.send(SetVoice(self._cast.voices[self.config.voice]))
+        if self.config.speed != before.speed:
+            stream.send(SetStyle(styled(self.config, self.style)))
+
+    def profile(self) -> TurnTaking:
+        """The character's manners as this client wants them."""
+        return turn_taking(self.config, self._cast.spec.turn_taking, prompts_by_itself=self._stage.downlink.tier)
+
+    def set_style(self, slug: str) -> bool:
+        """Whether there is such a preset; from the next frame on it is used."""
+        style = self._cast.styles.get(slug)
+        if style is None:
+            return False
+        self.style = style
+        self._stage.stream.send(SetStyle(styled(self.config, style)))
+        self._tell_mind()
+        if self._stage.downlink.tier:
+            self._stage.downlink.emit(troupe.style_updated(slug))
+        return True
+
+    def set_voice(self, slug: str) -> bool:
+        """Whether there is such a voice; from the next words on it speaks."""
+        voice = self._cast.voices.get(slug)
+        if voice is None:
+            return False
+        self.config = replace(self.config, voice=slug)
+        self._stage.stream.send(SetVoice(voice))
+        self._tell_mind()
+        self._stage.downlink.emit(troupe.voice_updated(slug))
+        return True
+
+    def _tell_mind(self) -> None:
+        voice = self._cast.voices.get(self.config.voice, self._cast.spec.voice)
+        self._stage.mind.delivery_changed(self.style, voice)
+
+    def typed(self, item: Item) -> None:
+        """The user wrote something. In the tier that interrupts, as a voice would."""
+        self.on_turn()
+        self.user.typed(item)
+        self._stage.stream.send(UserActive())
+        if self._stage.downlink.tier:
+            self.answers.cancel("client_cancelled")
+
+    # --- what the mind does besides speaking ---
+
+    def _change_style(self, change: ChangeStyle) -> None:
+        self.set_style(change.preset)
+
+    def _show_activity(self, change: ActivityChanged) -> None:
+        if self._stage.downlink.tier:
+            self._stage.downlink.emit(troupe.activity_changed(slug=change.slug, title=change.title, state=change.state))
+
+
+def _mark_answered(items: Sequence[Item]) -> None:
+    for item in items:
+        item.answered = True
+
+
+def _texts_of(wanted: ResponseRequest) -> str:
+    """The words of the user's messages in `response.input`."""
+    texts: list[str] = []
+    for entry in wanted.input or ():
+        content = entry.get("content")
+        if entry.get("role") != "user" or not isinstance(content, list):
+            continue
+        for part in content:
+            text = part.get("text") if isinstance(part, dict) else None
+            if isinstance(text, str):
+                texts.append(text)
+    return " ".join(texts)[:MAX_TEXT_CHARS]

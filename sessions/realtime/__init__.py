@@ -1,0 +1,1 @@
+"""The OpenAI Realtime protocol and the troupe tier, as plain objects: no socket, no database, no clock."""

@@ -1,0 +1,44 @@
+"""The live session's door to the database."""
+
+from dataclasses import asdict
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+
+from accounts.models import User
+from sessions import services
+from sessions.live.call import Standing, Totals
+from sessions.live.journal import TurnRecord
+from sessions.models import VoiceSession
+from sessions.selectors import seconds_left
+
+
+class DatabaseStore:
+    """A `sessions.live.session.Store`. Each call borrows a connection and gives it back."""
+
+    def __init__(self, session_id: UUID) -> None:
+        self._session_id = session_id
+
+    async def write_turn(self, turn: TurnRecord) -> None:
+        fields = asdict(turn)
+        index = fields.pop("index")
+        await database_sync_to_async(services.turn_record)(session_id=self._session_id, index=index, fields=fields)
+
+    async def amend_turn(self, item_id: str, text: str) -> None:
+        await database_sync_to_async(services.turn_amend)(session_id=self._session_id, item_id=item_id, text=text)
+
+    async def touch(self, totals: Totals) -> Standing:
+        return await database_sync_to_async(self._touch)(totals)
+
+    async def finish(self, reason: str, totals: Totals) -> None:
+        await database_sync_to_async(services.session_finish)(
+            session_id=self._session_id, reason=reason, heard_s=totals.heard_s, user_s=totals.user_s
+        )
+
+    def _touch(self, totals: Totals) -> Standing:
+        services.session_touch(session_id=self._session_id, heard_s=totals.heard_s, user_s=totals.user_s)
+        row = VoiceSession.objects.select_related("user").filter(pk=self._session_id).first()
+        if row is None:
+            return Standing(allowed=False, remaining_s=None)
+        allowed = row.user is None or (isinstance(row.user, User) and row.user.is_active)
+        return Standing(allowed, seconds_left(user=row.user, guest_key=row.guest_key))
