@@ -1,0 +1,226 @@
+"""Django settings: the embedded default complete, every deployed piece switched on by its environment variable."""
+
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.management.utils import get_random_secret_key
+from django.utils.translation import gettext_lazy as _
+
+from config import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = env.folder("TROUPE_VAR_DIR", BASE_DIR / "var")
+"""Everything Troupe writes on an embedded machine: database, clips, language models, secret key."""
+
+# --- security ---------------------------------------------------------------------------------------------------
+
+
+def _secret_key() -> str:
+    """From the environment; else made once and kept in `VAR_DIR`, so that an embedded start needs no set-up."""
+    given = env.text("SECRET_KEY")
+    if given:
+        return given
+    path = VAR_DIR / "secret_key"
+    if not path.exists():
+        VAR_DIR.mkdir(parents=True, exist_ok=True)
+        path.write_text(get_random_secret_key(), encoding="utf-8")
+        path.chmod(0o600)
+    return path.read_text(encoding="utf-8").strip()
+
+
+SECRET_KEY = _secret_key()
+DEBUG = env.flag("DEBUG", default=False)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+HTTPS = env.flag("HTTPS", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = False  # the proxy's business
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        # Same-origin sockets: some browsers do not count ws: under 'self'.
+        "connect-src": [SELF, *(f"{scheme}://{host}" for host in ALLOWED_HOSTS for scheme in ("ws", "wss"))],
+        "img-src": [SELF, "data:"],
+        "media-src": [SELF, "blob:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+
+# --- applications -----------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "config.apps.ConfigConfig",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+    "channels",
+    "accounts.apps.AccountsConfig",
+    "voices.apps.VoicesConfig",
+    "characters.apps.CharactersConfig",
+    "sessions.apps.SessionsConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.visitors.VisitorMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "config.admin_policy.AdminContentPolicyMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "catalogue"
+LOGOUT_REDIRECT_URL = "catalogue"
+
+# --- data -------------------------------------------------------------------------------------------------------
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+_embedded_database = f"sqlite:///{VAR_DIR / 'troupe.sqlite3'}"
+DATABASES = {"default": environ.Env.db_url_config(env.text("DATABASE_URL") or _embedded_database)}
+_database = DATABASES["default"]
+if _database["ENGINE"].endswith("sqlite3"):
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    _database["OPTIONS"] = {
+        # A writer takes its lock at once instead of failing half-way through a transaction.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    # Under ASGI a persistent connection would belong to a thread that never comes back: the pool keeps them instead.
+    _database["CONN_MAX_AGE"] = 0
+    _database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 8, low=1, high=200)}}
+
+CACHES = {
+    "default": environ.Env.cache_url_config(env.text("CACHE_URL") or "locmemcache://"),
+}
+CHANNEL_LAYERS = {
+    "default": environ.Env.channels_url_config(env.text("CHANNEL_URL") or "inmemory://"),
+}
+MEDIA_ROOT = VAR_DIR / "media"
+MEDIA_URL = "media/"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+
+# --- static files, languages -----------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.text("STATIC_ROOT") or None
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# No collectstatic on a laptop: the files are served from where they lie, and asked for anew after a minute.
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_MAX_AGE = 60
+
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
+
+# --- jobs -------------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL") or "memory://localhost/"
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Only rows hold results; without this a worker thread inside the serve process would guard `get` everywhere.
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- live voice -------------------------------------------------------------------------------------------------
+
+INFERENCE_SLOTS = env.integer("INFERENCE_SLOTS", 8, low=1, high=1024)
+"""Calls that may be live at once in the embedded worker."""
+
+INFERENCE_LANE = env.choice("INFERENCE_LANE", "composed", {"composed", "echo"})
+"""`echo` sends every caller's audio straight back: for measuring the platform without ears, mind and mouth."""
+
+GUESTS_MAY_TALK = env.flag("GUESTS_MAY_TALK", default=True)
+GUEST_SECONDS_PER_DAY = env.integer("GUEST_SECONDS_PER_DAY", 3600, low=1, high=86_400)
+SESSION_MAX_SECONDS = env.integer("SESSION_MAX_SECONDS", 7200, low=10, high=86_400)
+SESSION_IDLE_SECONDS = env.integer("SESSION_IDLE_SECONDS", 300, low=10, high=86_400)
+SESSION_RESUME_SECONDS = env.integer("SESSION_RESUME_SECONDS", 30, low=1, high=600)
+GUEST_SESSIONS_AT_ONCE = env.integer("GUEST_SESSIONS_AT_ONCE", 2, low=1, high=1000)
+USER_SESSIONS_AT_ONCE = env.integer("USER_SESSIONS_AT_ONCE", 100, low=1, high=10_000)
+SESSIONS_PER_ADDRESS = env.integer("SESSIONS_PER_ADDRESS", 60, low=1, high=1_000_000)
+"""Conversations that guests of one address may begin in ten minutes."""
+SESSIONS_PER_USER = env.integer("SESSIONS_PER_USER", 600, low=1, high=1_000_000)
+"""The same for one person with an account."""
+
+MIND_BASE_URL = env.text("MIND_BASE_URL")
+"""An OpenAI-compatible chat endpoint, such as `http://127.0.0.1:8080/v1`; empty: the character's own script."""
+MIND_MODEL = env.text("MIND_MODEL")
+MIND_API_KEY = env.text("MIND_API_KEY")
+MIND_TIMEOUT_S = env.number("MIND_TIMEOUT_S", 4.0, low=0.2, high=60.0)
+
+# --- admin, logs ------------------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Troupe",
+    "SITE_HEADER": "Troupe",
+    "SITE_SUBHEADER": _("Voice characters"),
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": True,
+}
+
+# Transcripts and personas are personal: they never enter a log message.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname:7} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL") or "INFO"},
+    "loggers": {
+        "celery": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "httpx": {"level": "WARNING"},
+    },
+}

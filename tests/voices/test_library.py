@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from voices.library import LibraryError, read_library
+from voices.models import Clip, StylePreset, Voice
+from voices.selectors import UnknownVoice, style_spec, voice_spec
+from voices.services import MAX_CLIP_ATTEMPTS, clip_render, clip_request, library_load
+
+
+@pytest.mark.django_db
+def test_every_voice_and_style_of_the_library_is_one_a_worker_accepts() -> None:
+    library_load(library=read_library())
+    assert Voice.objects.count() >= 20
+    for voice in Voice.objects.all():
+        assert voice_spec(voice.slug).slug == voice.slug
+    for preset in StylePreset.objects.all():
+        assert style_spec(preset.slug).slug == preset.slug
+
+
+@pytest.mark.django_db
+def test_loading_twice_changes_nothing_and_a_changed_entry_is_brought_in_line() -> None:
+    library = read_library()
+    created, _ = library_load(library=library)
+    assert created == len(library.voices) + len(library.styles)
+    assert library_load(library=library) == (0, 0)
+    Voice.objects.filter(slug=library.voices[0].slug).update(pitch_hz=333)
+    assert library_load(library=library) == (0, 1)
+    assert voice_spec(library.voices[0].slug).pitch_hz == library.voices[0].pitch_hz
+
+
+@pytest.mark.django_db
+def test_an_unknown_voice_or_style_is_named() -> None:
+    with pytest.raises(UnknownVoice, match="nobody"):
+        voice_spec("nobody")
+    with pytest.raises(UnknownVoice, match="nohow"):
+        style_spec("nohow")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("voices: []", "styles"),
+        ("voices: [", "library.yaml"),
+        ("voices: [{slug: a, title: {en: A}, pitch_hz: 9}]\nstyles: []", "pitch_hz"),
+        ("voices: [{slug: a, title: {en: A}}, {slug: a, title: {en: B}}]\nstyles: []", "stands there twice"),
+        ("voices: [{slug: a, title: {en: A}, colour: red}]\nstyles: []", "colour"),
+    ],
+)
+def test_a_mistake_in_the_library_is_reported_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "library.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(LibraryError, match=complaint):
+        read_library(path)
+
+
+@pytest.mark.django_db
+def test_a_clip_that_no_worker_can_render_is_tried_again_and_then_given_up_with_the_reason() -> None:
+    library_load(library=read_library())
+    voice, style = Voice.objects.earliest("pk"), StylePreset.objects.earliest("pk")
+    clip = clip_request(text="Hello there.", voice=voice, style=style)
+    assert clip_request(text="Hello there.", voice=voice, style=style) == clip
+    for attempt in range(1, MAX_CLIP_ATTEMPTS + 1):
+        state = clip_render(clip_id=clip.pk)
+        assert state == (Clip.State.FAILED if attempt == MAX_CLIP_ATTEMPTS else Clip.State.PENDING)
+    clip.refresh_from_db()
+    assert clip.error.startswith("worker_unavailable")
