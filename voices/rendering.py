@@ -51,6 +51,7 @@ async def _render(text: str, voice: VoiceSpec, style: StyleSpec) -> bytes:
         lane=Lane.COMPOSED,
         voice=voice,
         style=style,
+        listens=False,
         detects_turns=False,
         paced=False,
     )

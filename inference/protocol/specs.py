@@ -210,6 +210,9 @@ class SessionSpec:
     style: StyleSpec = field(default_factory=StyleSpec)
     turn_taking: TurnTaking = field(default_factory=TurnTaking)
     ears: EarsSpec = field(default_factory=EarsSpec)
+    listens: bool = True
+    """False: nobody will be heard (a clip is rendered), so no ears are prepared."""
+
     detects_turns: bool = True
     """False: turns end only by `CommitInput`, and nothing interrupts but `CancelSpeech`."""
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from inference.errors import InferenceError, SlowConsumer, StreamClosed, WorkerUnavailable
-from inference.protocol import AUDIO_RATE_HZ, SAMPLE_BYTES, AudioOut, Command, Event, Fault
+from inference.protocol import AUDIO_RATE_HZ, SAMPLE_BYTES, AudioOut, ClearInput, Command, CommitInput, Event, Fault
 from inference.worker.doorbell import Doorbell
 
 BYTES_PER_S = AUDIO_RATE_HZ * SAMPLE_BYTES
@@ -50,7 +50,9 @@ class Mailbox:
         self._audio_bytes = 0
         self._ahead_bytes = 0.0
         self._last_audio_at = clock()
-        self._commands: deque[Command] = deque()
+        self._arrived_bytes = self._gone_bytes = 0
+        self._commands: deque[tuple[Command, int]] = deque()
+        """Each with the audio that must be gone before it counts: 0 for most, what had arrived for those about it."""
         self._events: deque[Event] = deque()
         self._readable = asyncio.Event()
         self._released = asyncio.Event()
@@ -70,9 +72,12 @@ class Mailbox:
                 return
             self._audio.append(pcm)
             self._audio_bytes += len(pcm)
+            self._arrived_bytes += len(pcm)
             allowed = self._allowed_bytes(len(pcm))
             while self._audio_bytes > allowed and len(self._audio) > 1:
-                self._audio_bytes -= len(self._audio.popleft())
+                dropped = len(self._audio.popleft())
+                self._audio_bytes -= dropped
+                self._gone_bytes += dropped
                 self.dropped_packets += 1
         self._wake_worker()
 
@@ -93,7 +98,8 @@ class Mailbox:
                 raise StreamClosed("the stream has ended")
             full = len(self._commands) >= self._limits.commands
             if not full:
-                self._commands.append(command)
+                about_audio = isinstance(command, CommitInput | ClearInput)
+                self._commands.append((command, self._arrived_bytes if about_audio else 0))
         if full:
             error = WorkerUnavailable(f"the worker has let {self._limits.commands} commands wait")
             self._leaving = True
@@ -151,9 +157,11 @@ class Mailbox:
             self._last_audio_at = self._clock()
 
     def take_commands(self) -> list[Command]:
+        """The waiting commands in order, up to one about audio that the worker has not taken yet."""
+        commands: list[Command] = []
         with self._lock:
-            commands = list(self._commands)
-            self._commands.clear()
+            while self._commands and self._commands[0][1] <= self._gone_bytes:
+                commands.append(self._commands.popleft()[0])
         return commands
 
     def take_audio(self, limit_bytes: int) -> bytes:
@@ -165,6 +173,7 @@ class Mailbox:
                 packets.append(self._audio.popleft())
                 taken += len(packets[-1])
             self._audio_bytes -= taken
+            self._gone_bytes += taken
         return b"".join(packets)
 
     def put_events(self, events: Sequence[Event]) -> None:

@@ -1,6 +1,7 @@
 """Streamed codecs against whole files, and against transformers' own codecs of the same weights."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ def _seeded() -> None:
     torch.set_grad_enabled(False)
 
 
-def _encodec(folder: Path, *, causal: bool, pad_mode: str) -> tuple[EncodecCodec, EncodecModel]:
+def _encodec(folder: Path, *, causal: bool, pad_mode: str) -> tuple[EncodecCodec, Any]:
     config = EncodecConfig(
         sampling_rate=16_000,
         target_bandwidths=[1.1],
@@ -42,7 +43,7 @@ def _encodec(folder: Path, *, causal: bool, pad_mode: str) -> tuple[EncodecCodec
     return EncodecCodec.load(folder), model
 
 
-def _mimi(folder: Path) -> tuple[MimiCodec, MimiModel]:
+def _mimi(folder: Path) -> tuple[MimiCodec, Any]:
     config = MimiConfig(
         hidden_size=32,
         num_filters=4,
