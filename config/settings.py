@@ -40,11 +40,13 @@ SECURE_SSL_REDIRECT = False  # the proxy's business
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# A policy cannot name an IPv6 address; there 'self' has to do.
+_socket_origins = [f"{scheme}://{host}:*" for host in ALLOWED_HOSTS if "[" not in host for scheme in ("ws", "wss")]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         # Same-origin sockets: some browsers do not count ws: under 'self'.
-        "connect-src": [SELF, *(f"{scheme}://{host}" for host in ALLOWED_HOSTS for scheme in ("ws", "wss"))],
+        "connect-src": [SELF, *_socket_origins],
         "img-src": [SELF, "data:"],
         "media-src": [SELF, "blob:"],
         "object-src": [NONE],

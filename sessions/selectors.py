@@ -31,7 +31,8 @@ def session_access(*, visitor: Visitor, session_id: UUID | str) -> VoiceSession 
 def session_history(*, visitor: Visitor) -> QuerySet[VoiceSession]:
     """The visitor's conversations in which something was said, newest first, with `num_turns`."""
     counted = _owned(visitor).annotate(num_turns=Count("turns"))
-    return counted.filter(num_turns__gt=0).select_related("character__current")
+    said = counted.filter(num_turns__gt=0).select_related("character__current")
+    return said.order_by("-created_at")
 
 
 def session_turns(*, session: VoiceSession) -> QuerySet[Turn]:

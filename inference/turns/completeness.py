@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import Enum
 
-from inference.turns.wording import PhraseSet, tokens
+from inference.turns.wording import PhraseSet, spelled_out, tokens
 
 
 class Completeness(Enum):
@@ -54,16 +54,15 @@ class CompletenessRules:
     """Rules with the phrases this character knows how to answer."""
 
     def __init__(self, phrases: Iterable[str] = ()) -> None:
-        self._known = PhraseSet(phrases)
+        self._known = PhraseSet(" ".join(spelled_out(phrase)) for phrase in phrases)
 
     def judge(self, text: str) -> Completeness:
         """What `text`, a partial reading of one turn, looks like."""
         words = tokens(text)
         if not words or words[-1] in _FILLERS:
             return Completeness.UNFINISHED if words else Completeness.OPEN
-        if words in self._known or words in _SHORT_ANSWERS:
-            return Completeness.FINISHED
-        if self._known.ends(words, least=3):
+        in_full = spelled_out(text)
+        if in_full in self._known or words in _SHORT_ANSWERS or self._known.ends(in_full, least=3):
             return Completeness.FINISHED
         if words[-1] in _NEVER_LAST or _GOES_ON_PHRASES.ends(words, least=2):
             return Completeness.UNFINISHED

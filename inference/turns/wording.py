@@ -12,6 +12,27 @@ def tokens(text: str) -> tuple[str, ...]:
     return tuple(_TOKEN.findall(text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")))
 
 
+_SHORT_FORMS = (
+    (re.compile(r"\bcan't\b"), "can not"),
+    (re.compile(r"\bwon't\b"), "will not"),
+    (re.compile(r"n't\b"), " not"),
+    (re.compile(r"'m\b"), " am"),
+    (re.compile(r"'re\b"), " are"),
+    (re.compile(r"'ll\b"), " will"),
+    (re.compile(r"'ve\b"), " have"),
+    (re.compile(r"'d\b"), " would"),
+    (re.compile(r"\b(it|that|what|who|where|how|he|she|there|here|when)'s\b"), r"\1 is"),
+)
+
+
+def spelled_out(text: str) -> tuple[str, ...]:
+    """The tokens with short forms in full: a recogniser writes "i am bored" where an author wrote "i'm bored"."""
+    text = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("cannot", "can not")
+    for short, full in _SHORT_FORMS:
+        text = short.sub(full, text)
+    return tokens(text)
+
+
 class PhraseSet:
     """Phrases to look for in words, longest first."""
 

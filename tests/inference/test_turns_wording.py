@@ -104,3 +104,9 @@ def test_one_shared_word_does_not_make_a_question_an_echo() -> None:
 def test_words_of_long_ago_are_no_echo() -> None:
     later = " ".join(f"word{letter}" for letter in "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv")
     assert not rules("the keeper climbed the stairs " + later).weigh("the keeper climbed the stairs").echo
+
+
+@pytest.mark.parametrize(("written", "heard"), [("i'm bored", "i am bored"), ("i cannot sleep", "i can't sleep")])
+def test_a_short_form_and_its_long_one_are_the_same_phrase(written: str, heard: str) -> None:
+    assert CompletenessRules([written]).judge(heard) is Completeness.FINISHED
+    assert CompletenessRules([heard]).judge(written) is Completeness.FINISHED
