@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from inference.ears.base import EARS_RATE_HZ, Utterance
 from inference.ears.decoder_pool import DecoderPool
-from inference.ears.language_models import read_ngrams
+from inference.ears.ngrams import read_ngrams
 from inference.ears.pocketsphinx_ears import PocketsphinxEars
 from inference.ears.recogniser import CharacterModel, Recogniser
 from inference.ears.utterance import PocketsphinxUtterance

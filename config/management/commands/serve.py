@@ -74,7 +74,9 @@ class Command(BaseCommand):
             self._say("Stopped.")
 
     def _specs(self) -> list[SessionSpec]:
-        """What calls with each character of the catalogue begin with."""
+        """What calls with each character of the catalogue begin with; an echo needs nothing of them."""
+        if settings.INFERENCE_LANE == Lane.ECHO:
+            return []
         listed = character_list(visitor=Visitor())
         return [session_spec(each.current, session_id="warm-up") for each in listed if each.current is not None]
 
