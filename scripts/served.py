@@ -28,6 +28,17 @@ class Served:
     """An API key of its only user, `bench`."""
 
     pid: int
+    log_path: Path
+
+    def wait_for_exit(self) -> str:
+        """What the server printed, once it has stopped by itself. Raises `TimeoutError`."""
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while time.monotonic() < deadline:
+            # A process that ended and was not waited for is a zombie.
+            if Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] == "Z":
+                return self.log_path.read_text(encoding="utf-8", errors="replace")
+            time.sleep(0.1)
+        raise TimeoutError(f"the server still runs {STOP_TIMEOUT_S:g} s after it was asked to stop")
 
     @property
     def websocket_url(self) -> str:
@@ -57,14 +68,15 @@ def served(**environment: str) -> Iterator[Served]:
     with tempfile.TemporaryDirectory(prefix="troupe-served-") as folder:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        variables = os.environ | {"TROUPE_VAR_DIR": folder, "LOG_LEVEL": "WARNING"} | environment
+        own = {"TROUPE_VAR_DIR": folder, "LOG_LEVEL": "WARNING", "DJANGO_SETTINGS_MODULE": "config.settings"}
+        variables = os.environ | own | environment
         command = [sys.executable, "manage.py", "serve", "--port", str(port)]
         log_path = Path(folder) / "serve.log"
         with log_path.open("wb") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT)
         try:
             _wait_until_up(url, process, log_path)
-            yield Served(url, _api_key(variables), process.pid)
+            yield Served(url, _api_key(variables), process.pid, log_path)
         finally:
             process.terminate()
             try:

@@ -116,20 +116,29 @@ async def play(socket: Any, pcm: NDArray[np.int16], exchange: Exchange) -> None:
             return
         await asyncio.sleep(max(0.0, start + at / RATE_HZ - time.monotonic()))
         packet = track[at : at + PACKET_SAMPLES].tobytes()
-        await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(packet).decode()}))
+        append = {"type": "input_audio_buffer.append", "audio": base64.b64encode(packet).decode()}
+        try:
+            await socket.send(json.dumps(append))
+        except websockets.ConnectionClosed:
+            # The reader knows why.
+            return
         if at <= end_of_voice:
             exchange.voice_ended_at = time.monotonic()
 
 
 async def collect(socket: Any, exchange: Exchange, listen_s: float) -> None:
     """Reads events until the answer is complete, or `listen_s` of it were heard: a story may last minutes."""
-    async for message in socket:
-        exchange.note(json.loads(message), time.monotonic())
-        if not exchange.status and len(exchange.pcm) >= listen_s * RATE_HZ * 2:
-            exchange.status = "hung_up"
-        if exchange.status:
-            break
-    exchange.done.set()
+    try:
+        async for message in socket:
+            exchange.note(json.loads(message), time.monotonic())
+            if not exchange.status and len(exchange.pcm) >= listen_s * RATE_HZ * 2:
+                exchange.status = "hung_up"
+            if exchange.status:
+                break
+    except websockets.ConnectionClosed as error:
+        exchange.errors.append(f"the server closed the connection: {error}")
+    finally:
+        exchange.done.set()
 
 
 def socket_url(url: str, character: str) -> str:
@@ -206,6 +215,8 @@ def main() -> int:
     result = report(exchange, options.character)
     write(options.out, exchange, result)
     print(json.dumps(result, ensure_ascii=False, indent=2))
+    for error in exchange.errors:
+        print(f"talk: {error}", file=sys.stderr)
     return 0 if exchange.pcm and not exchange.errors else 1
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import warnings
 from argparse import ArgumentParser
 from typing import Any
@@ -92,7 +93,9 @@ class Command(BaseCommand):
             ws_max_size=SOCKET_BYTES_MAX,
             timeout_graceful_shutdown=int(DRAIN_TIMEOUT_S),
         )
-        Server(config).run()
+        # uvicorn raises the signal again once it has shut down; by then everything is said.
+        with contextlib.suppress(KeyboardInterrupt):
+            Server(config).run()
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
