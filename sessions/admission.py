@@ -11,9 +11,12 @@ from django.core.cache import cache
 from accounts.keys import API_KEY_PREFIX
 from accounts.selectors import api_key_user
 from accounts.visitors import Visitor
+from characters.casting import lane_of
 from characters.models import Character
 from characters.selectors import character_access
-from sessions.errors import LimitReached, NoCharacter, NotAllowed, NotAuthenticated
+from inference.client import connect
+from inference.errors import WorkerUnavailable
+from sessions.errors import LimitReached, NoCharacter, NotAllowed, NotAuthenticated, NoVoiceModel
 from sessions.keys import CLIENT_SECRET_PREFIX
 from sessions.models import VoiceSession
 from sessions.selectors import client_secret, num_open_sessions, seconds_left
@@ -61,10 +64,24 @@ def playable_character(*, visitor: Visitor, slug: str) -> Character:
     return character
 
 
+def check_lane(*, character: Character) -> None:
+    """Raises `NoVoiceModel` for a character that no lane of the worker can play."""
+    if character.current is None:
+        return
+    lane = lane_of(character.current)
+    try:
+        known = lane in connect().lanes
+    except WorkerUnavailable:
+        return  # Whoever opens the stream says so.
+    if not known:
+        raise NoVoiceModel(f"{character} speaks through a voice model in the {lane} lane, and none is loaded here")
+
+
 def admit(*, visitor: Visitor, slug: str, address: str, origin: str, voice: str = "", style: str = "") -> VoiceSession:
-    """A new conversation for this visitor. Raises `NotAllowed`, `NoCharacter` or `LimitReached`."""
+    """A new conversation for this visitor. Raises `NotAllowed`, `NoCharacter`, `NoVoiceModel` or `LimitReached`."""
     check_visitor(visitor=visitor)
     character = playable_character(visitor=visitor, slug=slug)
+    check_lane(character=character)
     check_rate(visitor=visitor, address=address)
     remaining_s = seconds_left(user=visitor.user, guest_key=visitor.guest_key)
     if remaining_s is not None and remaining_s < 1:

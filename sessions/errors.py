@@ -36,6 +36,14 @@ class NoCharacter(Refusal):
     close_code = 4404
 
 
+class NoVoiceModel(Refusal):
+    """The character needs a voice model that this server has not loaded."""
+
+    code = "no_voice_model"
+    status = 503
+    close_code = 4503
+
+
 class NoSession(Refusal):
     code = "no_such_session"
     status = 404

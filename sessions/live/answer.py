@@ -36,6 +36,9 @@ class Answer:
     turn_index: int
     pace: Pace = field(default_factory=Pace)
     full_text: str = ""
+    adopted: bool = False
+    """The worker began it by itself: its words are known as they are spoken."""
+
     opened: bool = False
     """The worker was told to start speaking."""
 

@@ -148,6 +148,8 @@ class Answers:
         space = " " if event.char_start > answer.char_end and answer.char_end else ""
         answer.char_end = event.char_end
         answer.words.append((event.text, event.start_ms, event.end_ms))
+        if answer.adopted:
+            answer.full_text += space + event.text
         self._begin(answer)
         self._stage.downlink.emit_all(answer.response.word(space + event.text, event.start_ms))
         if self._stage.downlink.tier:
@@ -195,11 +197,11 @@ class Answers:
         answer.task = self._stage.tasks.start(f"answer-{answer.ordinal}", self._run(answer, self._settled))
 
     def _adopt(self, response_id: str) -> Answer | None:
-        """A speech that the worker began by itself, as an echo does."""
+        """A speech that the worker began by itself, as an echo or a model that answers itself does."""
         if self._active is not None or response_id.startswith(RESPONSE_PREFIX):
             return None
         answer = self._new_answer(Request(_nothing_asked, ResponsePlan()), response_id)
-        answer.opened = True
+        answer.opened = answer.adopted = True
         self._active = answer
         self._stage.downlink.emit_all(answer.response.created())
         return answer

@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from inference.client import VoiceStream
 from sessions.live.cast import LiveCast
 from sessions.live.journal import TurnRecord
 from sessions.live.limits import Limits
 from sessions.realtime.session_config import SessionConfig
-
-if TYPE_CHECKING:
-    from sessions.live.session import LiveSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +50,5 @@ class Call:
     limits: Limits
     remaining_s: float | None
     tier: bool
-    on_end: Callable[["LiveSession"], None]
+    on_end: Callable[[str], None]
+    """Told the session's id when everything is stored."""

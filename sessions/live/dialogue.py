@@ -51,16 +51,20 @@ class Dialogue:
         self.style = cast.spec.style
         self.user = UserInput(stage)
         self.answers = Answers(stage, Notices(self._change_style, self._show_activity, hang_up))
+        self._answers_itself = cast.spec.lane.answers_itself
         self.on_turn: Callable[[], None] = lambda: None
         """Called at each turn of the user: the session is not idle."""
 
     # --- what is asked of the mind ---
 
     def open(self) -> None:
-        """The character speaks first."""
+        """The character speaks first, unless a model decides that."""
+        if self._answers_itself:
+            return
         self._ask(self._cast.opening)
 
     def start_activity(self, slug: str, *, event_id: str | None) -> None:
+        self._check_is_asked(event_id)
         if slug not in {choice.slug for choice in self._cast.menu.activities}:
             raise ClientError("invalid_value", "there is no such activity", param="activity", event_id=event_id)
         self._stage.stream.send(UserActive())
@@ -68,6 +72,7 @@ class Dialogue:
 
     def create_response(self, wanted: ResponseRequest, *, event_id: str | None) -> None:
         """A client asks for an answer. Raises `ClientError`."""
+        self._check_is_asked(event_id)
         if self.answers.is_busy:
             active = self.answers.active
             message = f"the response {active.id if active else ''} is still in progress"
@@ -83,6 +88,11 @@ class Dialogue:
             return self._occasion(extra, plan.instructions)
 
         self.answers.ask(Request(occasion, plan), reason="client_cancelled")
+
+    def _check_is_asked(self, event_id: str | None) -> None:
+        if self._answers_itself:
+            message = "this character's voice model decides itself when it speaks; talk to it"
+            raise ClientError("unsupported_value", message, event_id=event_id)
 
     def _occasion(self, extra: str, instructions: str) -> Occasion:
         """What there is to answer: the user's turns since the last answer; else the opening, else a silence."""
@@ -160,7 +170,7 @@ class Dialogue:
         self.on_turn()
         item = self.user.heard(event)
         rules = self.config.turn_detection
-        if rules is None or not rules.answers:
+        if self._answers_itself or rules is None or not rules.answers:
             return
         turn = UserTurn(
             event.text,
@@ -175,7 +185,7 @@ class Dialogue:
             self.answers.ask_after(request)
 
     def silence(self, event: SilenceElapsed) -> None:
-        if self.answers.active is not None or not self._stage.downlink.attached:
+        if self._answers_itself or self.answers.active is not None or not self._stage.downlink.attached:
             return
         if event.kind == "farewell":
             self._ask(Leaving(), ends_session=True)

@@ -31,9 +31,8 @@ class LiveSessions:
         session = self._sessions.get(session_id)
         return None if session is None or session.is_over else session
 
-    def remove(self, session: LiveSession) -> None:
-        if self._sessions.get(session.id) is session:
-            del self._sessions[session.id]
+    def remove(self, session_id: str) -> None:
+        self._sessions.pop(session_id, None)
 
     async def drain(self) -> None:
         """Tells every client that the server restarts (1012), stores what was said, and takes no new session."""

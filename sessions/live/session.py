@@ -229,7 +229,7 @@ class LiveSession:
         except TimeoutError:
             logger.warning("session %s: its socket did not close in time", self.id)
         finally:
-            self._call.on_end(self)
+            self._call.on_end(self.id)
             await self._tasks.stop()
 
     async def _attempt(self, step: Awaitable[None]) -> None:

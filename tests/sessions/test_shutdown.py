@@ -86,7 +86,7 @@ def test_the_admin_shows_conversations_and_changes_none(alice: Person) -> None:
     User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
     admin = Client()
     admin.force_login(User.objects.get(pk=alice.user.pk))
-    listed = admin.get("/admin/voice_sessions/voicesession/")
+    listed = admin.get("/admin/voice_sessions/voicesession/", {"q": str(session.pk)})
     assert listed.status_code == 200 and b"210" in listed.content
     place = f"/admin/voice_sessions/voicesession/{session.pk}/change/"
     shown = admin.get(place)
