@@ -9,6 +9,11 @@ from inference.protocol import Lane, SessionSpec
 from voices.selectors import style_spec, voice_spec
 
 
+def lane_of(version: CharacterVersion) -> Lane:
+    """How its calls are answered: the sheet's lane, or the echo where the whole platform is being measured."""
+    return Lane.ECHO if settings.INFERENCE_LANE == Lane.ECHO else Lane(sheet_of(version).lane)
+
+
 def session_spec(
     version: CharacterVersion, *, session_id: str, voice: str = "", style: str = "", troupe_tier: bool = False
 ) -> SessionSpec:
@@ -21,7 +26,7 @@ def session_spec(
     return SessionSpec(
         session_id=session_id,
         character=str(version),
-        lane=Lane(settings.INFERENCE_LANE),
+        lane=lane_of(version),
         instructions=sheet.persona,
         voice=voice_spec(voice or version.voice.slug),
         style=style_spec(style or version.style.slug),

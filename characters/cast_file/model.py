@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -47,6 +47,7 @@ class CastFile(Strict):
     style: Slug
     styles: tuple[Slug, ...] = Field(min_length=1, max_length=20)
     sample: Line
+    lane: Literal["composed", "duplex", "turn"] = "composed"
     turn_taking: dict[str, float | int | tuple[str, ...]] = Field(default={})
     persona: Prose
     examples: tuple[Example, ...] = Field(default=(), max_length=50)

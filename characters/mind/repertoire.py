@@ -16,6 +16,9 @@ Kind = Literal["reply", "role_reply", "role", "activity", "style", "command"]
 OWN = ""
 """Root of a path into the character's own replies; a role's slug is the root of its replies."""
 
+CERTAIN = 0.99
+_CUTS_IN = frozenset({Command.STOP, Command.WAIT})
+
 _BONUS: dict[Kind, float] = {"role_reply": 0.06, "reply": 0.05, "role": 0.04, "activity": 0.04, "style": 0.02}
 """What the author wrote is meant before what every character understands."""
 
@@ -101,6 +104,12 @@ class Repertoire:
         """A command for the activity that runs, said plainly."""
         found = self._controls.best(hearing, CLEAR)
         return found.key if found else None
+
+    def control_at_start(self, hearing: Hearing) -> Command | None:
+        """A command in the first words, whatever the recogniser made of the rest: "stop by a gentleman please"."""
+        starts = (" ".join(hearing.words[:count]) for count in (1, 2))
+        found = (self._controls.best(Hearing.of(start), CERTAIN) for start in starts)
+        return next((match.key for match in found if match and match.key in _CUTS_IN), None)
 
     def asks_honestly(self, hearing: Hearing) -> bool:
         """Whether the listener wants to know if a person is speaking."""

@@ -54,7 +54,9 @@ class Responder:
             self._learn_name(name)
         follow, self._talk.follow = tuple(self._talk.follow), []
         offer, self._talk.offer = self._talk.offer, ""
-        understood = self._expected(hearing, follow, offer) or self._meant(hearing, bool(name))
+        understood = (
+            self._expected(hearing, follow, offer) or self._meant(hearing, bool(name)) or self._cut_in(hearing)
+        )
         yield from understood or self._not_understood(hearing, text, confidence)
 
     def claims(self, hearing: Hearing, text: str) -> bool:
@@ -109,6 +111,11 @@ class Responder:
         if run is not None and not run.waits and self._only_listening(hearing):
             return self._programme.resume(self._telling)
         return self._agreed(hearing, offer)
+
+    def _cut_in(self, hearing: Hearing) -> Iterator[Thought] | None:
+        """Somebody who breaks in with "stop" wants that, even if nothing else of it was understood."""
+        control = self._repertoire.control_at_start(hearing) if self._programme.current is not None else None
+        return self._deeds.obey(control) if control is not None else None
 
     def _agreed(self, hearing: Hearing, offer: str) -> Iterator[Thought] | None:
         """Yes or no to what was offered, be it by name in the character's own words."""

@@ -98,6 +98,13 @@ def test_a_stopped_story_can_be_taken_up_later(listener: Listener) -> None:
     assert "Once there stood" not in said.text
 
 
+def test_stop_at_the_start_is_understood_whatever_the_recogniser_made_of_the_rest(listener: Listener) -> None:
+    listener.says("the lighthouse", hears_until="Nobody knew.")
+    stopped = listener.says("stop by a gentleman please")
+    assert stopped.changes == [("lighthouse", "paused")]
+    assert "go on?" not in stopped.text
+
+
 def test_another_activity_sets_the_first_one_aside(listener: Listener) -> None:
     listener.says("the lighthouse", hears_until="Every night")
     sung = listener.says("sing amazing grace")
