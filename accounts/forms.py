@@ -5,7 +5,7 @@ from django.contrib.auth.forms import UserCreationForm
 from accounts.models import User
 
 
-class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
+class SignUpForm(UserCreationForm):
     class Meta:
         model = User
         fields = ["username", "email"]

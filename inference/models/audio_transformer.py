@@ -61,33 +61,57 @@ class AudioTransformer:
             down=Linear(tensors.take(prefix + "feed_forward.w2.weight", dim, mlp_dim)),
         )
 
-    def generate(self, hidden: Tensor, choose: Choose) -> Tensor:
-        """Codes [B, K] for hidden states [B, D]; `choose` picks each codebook's code from its float32 logits."""
+    def new_cache(self, num_slots: int) -> "FrameCache":
+        """Room for the keys and values of one frame."""
+        shape = (self.config.num_layers, 2, num_slots, self.config.num_heads, self.num_codebooks, self.config.head_dim)
+        return FrameCache(torch.zeros(shape, dtype=self.norm.dtype, device=self.norm.device))
+
+    def generate(self, hidden: Tensor, choose: Choose, cache: "FrameCache | None" = None) -> Tensor:
+        """Codes [B, K] for hidden states [B, D]; `choose` picks each codebook's code from its float32 logits.
+
+        A `cache` that is reused spares an allocation per frame; what it holds does not matter.
+        """
+        cache = cache or self.new_cache(len(hidden))
         x = self.input_proj(hidden) if self.input_proj is not None else hidden
         codes: list[Tensor] = []
-        caches: list[tuple[list[Tensor], list[Tensor]]] = [([], []) for _ in self.layers]
         for codebook in range(self.num_codebooks):
-            codes.append(choose(codebook, self._logits(x, codebook, caches)))
+            codes.append(choose(codebook, self._logits(x, codebook, cache)))
             x = F.embedding(codes[-1], self.embeddings)
         return torch.stack(codes, dim=-1)
 
-    def _logits(self, x: Tensor, position: int, caches: list[tuple[list[Tensor], list[Tensor]]]) -> Tensor:
+    def _logits(self, x: Tensor, position: int, cache: "FrameCache") -> Tensor:
         """Logits [B, V] in float32 of one codebook; x [B, D] is what stands at its position."""
         eps, num_heads = self.config.norm_eps, self.config.num_heads
         cos, sin = self._cos[position], self._sin[position]
-        for layer, (keys, values) in zip(self.layers, caches, strict=True):
+        for layer, (keys, values) in zip(self.layers, cache.tensors, strict=True):
             qkv = layer.qkv(rms_norm(x, layer.attention_norm, eps)).unflatten(-1, (3, num_heads, -1))
-            q, k, v = qkv.unbind(-3)
-            keys.append(rotate_adjacent(k, cos, sin))
-            values.append(v)
-            # At most K positions, all of them visible: no mask.
-            mixed = F.scaled_dot_product_attention(
-                rotate_adjacent(q, cos, sin)[:, :, None], torch.stack(keys, dim=2), torch.stack(values, dim=2)
-            )
+            keys[:, :, position] = rotate_adjacent(qkv[:, 1], cos, sin)
+            values[:, :, position] = qkv[:, 2]
+            if position == 0:
+                mixed = qkv[:, 2]
+            else:
+                seen = position + 1
+                mixed = _mix(rotate_adjacent(qkv[:, 0], cos, sin), keys[:, :, :seen], values[:, :, :seen])
             x = x + layer.out(mixed.flatten(1))
             gate, up = layer.gate_up(rms_norm(x, layer.mlp_norm, eps)).chunk(2, dim=-1)
             x = x + layer.down(F.silu(gate) * up)
         return self.head(rms_norm(x, self.norm, eps)).float()
+
+
+def _mix(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Attention of q [B, H, D] over at most K positions [B, H, T, D], all visible.
+
+    Written out: the general kernel costs more to start than so few positions cost to compute.
+    """
+    scores = (q[:, :, None] * keys).sum(-1) * q.shape[-1] ** -0.5
+    return (scores.softmax(dim=-1)[..., None] * values).sum(-2)
+
+
+@dataclass(slots=True)
+class FrameCache:
+    """Keys and values of one frame, [layers, 2, B, H, K, D]."""
+
+    tensors: Tensor
 
 
 def _qkv(tensors: TensorFolder, prefix: str, dim: int) -> Tensor:

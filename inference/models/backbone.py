@@ -67,9 +67,12 @@ class Backbone:
             device=self.norm.device,
         )
 
-    def prefill(self, x: Tensor, cache: KVCache, slot: int) -> Tensor:
-        """Positions x [T, D] appended to one slot; hidden states [T, D] after the final norm."""
-        start = int(cache.lengths[slot])
+    def prefill(self, x: Tensor, cache: KVCache, slot: int, start: int | None = None) -> Tensor:
+        """Positions x [T, D] appended to one slot; hidden states [T, D] after the final norm.
+
+        A caller that knows how many positions the slot holds says so in `start` and spares a look at the device.
+        """
+        start = int(cache.lengths[slot]) if start is None else start
         end = start + len(x)
         cos, sin = self._cos[start:end, None], self._sin[start:end, None]
         columns = torch.arange(end, device=x.device)
@@ -92,26 +95,35 @@ class Backbone:
         """One position x [B, D] of every slot; hidden states [B, D] after the final norm.
 
         Slots where `active` [B] is false compute along and leave no trace. `span` bounds the positions looked at; it
-        must hold every active slot's length.
+        must hold every active slot's length and the new position.
         """
         span = cache.num_positions if span is None else span
-        rows = torch.arange(len(x), device=x.device)
         at = cache.lengths.clamp(max=span - 1)
         cos, sin = self._cos[at][:, None], self._sin[at][:, None]
-        mask = (torch.arange(span, device=x.device)[None, :] <= at[:, None])[:, None, None]
+        hidden_columns = torch.arange(span, device=x.device)[None, :] > at[:, None]
+        bias = torch.zeros(hidden_columns.shape, dtype=x.dtype, device=x.device)
+        bias = bias.masked_fill_(hidden_columns, -torch.inf)[:, None, None]
+        rows = cache.next_rows(active)
         for index, layer in enumerate(self.layers):
             q, k, v = self._project(rms_norm(x, layer.input_norm, self.config.norm_eps), layer)
             q, k = rotate_halves(q, cos, sin), rotate_halves(k, cos, sin)
-            keys, values = cache.keys[index], cache.values[index]
-            keys[rows, :, at] = k
-            values[rows, :, at] = v
+            cache.write(index, rows, k, v)
+            # The query heads that share a key head stand as its positions: nothing is repeated.
             mixed = F.scaled_dot_product_attention(
-                q[:, :, None], keys[:, :, :span], values[:, :, :span], attn_mask=mask, enable_gqa=True
+                q.unflatten(1, (self.config.num_kv_heads, -1)),
+                cache.keys[index][:, :, :span],
+                cache.values[index][:, :, :span],
+                attn_mask=bias,
             )
             x = x + layer.out(mixed.reshape(len(x), self._q_dim))
             x = x + self._mlp(x, layer)
         cache.lengths += active
         return rms_norm(x, self.norm, self.config.norm_eps)
+
+    def turn_keys(self, keys: Tensor, positions: int) -> Tensor:
+        """Keys [..., D] as they would be that many positions earlier: rotations compose."""
+        cos, sin = self._cos[positions].float(), self._sin[positions].float()
+        return rotate_halves(keys.float(), cos, -sin).to(keys.dtype)
 
     def _project(self, x: Tensor, layer: _Layer) -> tuple[Tensor, Tensor, Tensor]:
         """Queries [N, H, d], keys and values [N, Hkv, d]."""

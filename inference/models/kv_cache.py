@@ -5,9 +5,10 @@ from torch import Tensor
 
 
 class KVCache:
-    """Static per-layer caches: keys and values are lists of [B, H, S, D] tensors, `lengths` [B] the filled positions.
+    """Static per-layer caches: keys and values are lists of [B, H, S + 1, D], `lengths` [B] the filled positions.
 
-    Rows differ only by their length: what lies beyond it is never read.
+    Rows differ only by their length: what lies beyond it is never read. The last position takes what slots write that
+    do not take part in a step.
     """
 
     def __init__(
@@ -21,10 +22,12 @@ class KVCache:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        shape = (num_slots, num_heads, num_positions, head_dim)
+        shape = (num_slots, num_heads, num_positions + 1, head_dim)
         self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
         self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
         self.lengths = torch.zeros(num_slots, dtype=torch.long, device=device)
+        heads = torch.arange(num_slots * num_heads, device=device)
+        self._first_rows = (heads * (num_positions + 1)).view(num_slots, num_heads)
 
     @property
     def num_slots(self) -> int:
@@ -32,11 +35,22 @@ class KVCache:
 
     @property
     def num_positions(self) -> int:
-        return self.keys[0].shape[2]
+        return self.keys[0].shape[2] - 1
 
     @property
     def num_bytes(self) -> int:
         return sum(tensor.numel() * tensor.element_size() for tensor in (*self.keys, *self.values))
+
+    def next_rows(self, active: Tensor) -> Tensor:
+        """Where one more position of every slot goes, as rows of `write`; slots not `active` [B] get the last."""
+        at = torch.where(active, self.lengths, self.num_positions).clamp(max=self.num_positions)
+        return (self._first_rows + at[:, None]).view(-1)
+
+    def write(self, layer: int, rows: Tensor, keys: Tensor, values: Tensor) -> None:
+        """One position [B, H, D] of every slot, at `next_rows`."""
+        dim = keys.shape[-1]
+        self.keys[layer].view(-1, dim).index_copy_(0, rows, keys.reshape(-1, dim))
+        self.values[layer].view(-1, dim).index_copy_(0, rows, values.reshape(-1, dim))
 
     def reset(self, mask: Tensor) -> None:
         """Forget the slots where `mask` [B] is true. Their numbers stay and are never read."""
@@ -63,3 +77,7 @@ class KVPrefix:
 
     def __init__(self, keys: list[Tensor], values: list[Tensor], length: int) -> None:
         self.keys, self.values, self.length = keys, values, length
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(tensor.numel() * tensor.element_size() for tensor in (*self.keys, *self.values))

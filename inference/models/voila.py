@@ -93,9 +93,9 @@ class VoilaModel:
             x = x + waveform.to(x)
         return x
 
-    def prefill(self, x: Tensor, cache: KVCache, slot: int) -> Tensor:
-        """Hidden states [L, D] of vectors x [L, D] appended to a slot."""
-        return self.backbone.prefill(x, cache, slot)
+    def prefill(self, x: Tensor, cache: KVCache, slot: int, start: int | None = None) -> Tensor:
+        """Hidden states [L, D] of vectors x [L, D] appended to a slot, which holds `start` positions."""
+        return self.backbone.prefill(x, cache, slot, start)
 
     def step(self, rows: Tensor, cache: KVCache, active: Tensor, span: int | None = None) -> Tensor:
         """Hidden states [B, D] after one more position, rows of ids [B, K], in every active slot."""

@@ -45,6 +45,9 @@ class Checkpoints:
     writer: VoilaModel
     """Never asks for a frame: what a recogniser would be."""
 
+    eager: VoilaModel
+    """Asks for frames only."""
+
     narrow: VoilaModel
     """`chat` in bfloat16."""
 
@@ -64,8 +67,12 @@ def checkpoints() -> Checkpoints:
         chat, tokenizer = load_model(write_model(folder / "chat"))
         duplex, _ = load_model(write_model(folder / "duplex", autonomous=True, seed=7))
         writer, _ = load_model(write_model(folder / "writer", frame_pull=0.0, seed=3))
+        eager, _ = load_model(write_model(folder / "eager", frame_pull=0.0))
+        # Every vector leans the same way, and only the row that asks for frames looks there.
+        eager.embeddings[:, 0] += 40.0
+        eager.text_head.weight.zero_()[tokenizer.control["<au_token>"], 0] = 10.0
         narrow, _ = load_model(folder / "chat", "bfloat16")
-        return Checkpoints(tokenizer, chat, duplex, writer, narrow, load_codec(write_codec(folder / "codec")))
+        return Checkpoints(tokenizer, chat, duplex, writer, eager, narrow, load_codec(write_codec(folder / "codec")))
 
 
 @dataclass(slots=True)

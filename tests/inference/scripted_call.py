@@ -180,6 +180,9 @@ class ToneSpeech:
         self._taken = end
         return SpokenFrame(np.pad(pcm, (0, FRAME_SAMPLES - len(pcm))), words)
 
+    def close(self) -> None:
+        pass
+
     @property
     def finished(self) -> bool:
         return self._ended and self._taken >= self._made
@@ -298,4 +301,4 @@ class ScriptedCall:
     def audio_of(self, response_id: str) -> NDArray[np.float32]:
         """All PCM of a response, in -1..1."""
         pcm = b"".join(event.pcm for event in self.all(AudioOut) if event.response_id == response_id)
-        return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32_767
+        return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32_767)

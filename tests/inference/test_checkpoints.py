@@ -1,4 +1,4 @@
-"""Bad checkpoints are named for what is wrong with them before anything runs; good ones load in every way of storing."""
+"""Bad checkpoints are named for what is wrong before anything runs; good ones load in every way of storing."""
 
 import json
 import os

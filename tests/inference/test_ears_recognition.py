@@ -45,7 +45,7 @@ def ears(cache_dir: Path) -> PocketsphinxEars:
 
 
 @pytest.fixture(scope="module")
-def say(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Floats]:
+def say(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Floats]:
     folder = tmp_path_factory.mktemp("spoken")
 
     def speak(text: str, voice: str = "rms") -> Floats:
@@ -81,19 +81,19 @@ def drain(ears: PocketsphinxEars, spec: EarsSpec, limit: int = 20) -> list[Utter
 
 
 def test_words_no_dictionary_has_are_heard_when_the_character_knows_them(
-    ears: PocketsphinxEars, say: Callable[[str], Floats]
+    ears: PocketsphinxEars, say: Callable[..., Floats]
 ) -> None:
     heard = hear(ears, KEEPER, say("please tell me about the keeper Anselm"))
     assert heard.text == "please tell me about the keeper anselm"
     assert 0.2 < heard.confidence <= 1.0
 
 
-def test_a_sentence_outside_the_script_survives(ears: PocketsphinxEars, say: Callable[[str], Floats]) -> None:
+def test_a_sentence_outside_the_script_survives(ears: PocketsphinxEars, say: Callable[..., Floats]) -> None:
     heard = hear(ears, KEEPER, say("he wants to become a professional photographer"))
     assert heard.text == "he wants to become a professional photographer"
 
 
-def test_words_carry_times_in_order_within_the_utterance(ears: PocketsphinxEars, say: Callable[[str], Floats]) -> None:
+def test_words_carry_times_in_order_within_the_utterance(ears: PocketsphinxEars, say: Callable[..., Floats]) -> None:
     pcm = say("knead the sourdough with Zorblatt")
     heard = hear(ears, BAKER, pcm)
     assert [word for word, _, _ in heard.words] == SOURDOUGH.split()
@@ -103,7 +103,7 @@ def test_words_carry_times_in_order_within_the_utterance(ears: PocketsphinxEars,
     assert edges[-1] <= pcm.size * 1000 / EARS_RATE_HZ
 
 
-def test_partial_readings_grow_while_the_listener_speaks(ears: PocketsphinxEars, say: Callable[[str], Floats]) -> None:
+def test_partial_readings_grow_while_the_listener_speaks(ears: PocketsphinxEars, say: Callable[..., Floats]) -> None:
     pcm = say("tell me about the keeper Anselm")
     utterance = ears.listen(KEEPER)
     assert utterance.partial() == ""
@@ -117,7 +117,7 @@ def test_partial_readings_grow_while_the_listener_speaks(ears: PocketsphinxEars,
     assert not any(mark in reading for reading in seen for mark in "<[(+")
 
 
-def test_alternatives_are_other_readings(ears: PocketsphinxEars, say: Callable[[str], Floats]) -> None:
+def test_alternatives_are_other_readings(ears: PocketsphinxEars, say: Callable[..., Floats]) -> None:
     heard = hear(ears, KEEPER, say("our neighbor has painted his garage yellow", "slt"))
     assert heard.alternatives
     assert heard.text not in heard.alternatives
@@ -142,7 +142,7 @@ def test_silence_and_nothing_at_all_give_no_words(ears: PocketsphinxEars) -> Non
     assert hear(ears, KEEPER, np.zeros(0, np.float32)).text == ""
 
 
-def test_samples_that_are_no_numbers_do_no_harm(ears: PocketsphinxEars, say: Callable[[str], Floats]) -> None:
+def test_samples_that_are_no_numbers_do_no_harm(ears: PocketsphinxEars, say: Callable[..., Floats]) -> None:
     utterance = ears.listen(KEEPER)
     utterance.feed(np.array([np.nan, np.inf, -np.inf, 7.0] * 200, np.float32))
     utterance.finish()
@@ -150,7 +150,7 @@ def test_samples_that_are_no_numbers_do_no_harm(ears: PocketsphinxEars, say: Cal
 
 
 def test_one_character_does_not_hear_with_the_words_of_another(
-    ears: PocketsphinxEars, cache_dir: Path, say: Callable[[str], Floats]
+    ears: PocketsphinxEars, cache_dir: Path, say: Callable[..., Floats]
 ) -> None:
     pcm = say("knead the sourdough with Zorblatt")
     assert hear(ears, BAKER, pcm).text == SOURDOUGH
@@ -183,7 +183,7 @@ def test_an_ended_utterance_says_so(ears: PocketsphinxEars) -> None:
         utterance.feed(np.zeros(512, np.float32))
 
 
-def test_speakers_at_the_same_time_are_heard_as_if_alone(ears: PocketsphinxEars, say: Callable[[str], Floats]) -> None:
+def test_speakers_at_the_same_time_are_heard_as_if_alone(ears: PocketsphinxEars, say: Callable[..., Floats]) -> None:
     talks = [
         (KEEPER, say("the lantern of Ambleford")),
         (BAKER, say("knead the sourdough")),
@@ -204,7 +204,7 @@ def test_speakers_at_the_same_time_are_heard_as_if_alone(ears: PocketsphinxEars,
 
 
 def test_what_is_learned_of_a_voice_is_carried_on_and_a_cough_teaches_nothing(
-    ears: PocketsphinxEars, say: Callable[[str], Floats]
+    ears: PocketsphinxEars, say: Callable[..., Floats]
 ) -> None:
     first = ears.listen(KEEPER)
     feed(first, say("i think the government should spend more on schools", "awb"))
@@ -218,7 +218,7 @@ def test_what_is_learned_of_a_voice_is_carried_on_and_a_cough_teaches_nothing(
     assert heard.text == "i need to buy a new battery for my phone"
 
 
-def test_a_very_long_speech_is_kept_whole(ears: PocketsphinxEars, say: Callable[[str], Floats]) -> None:
+def test_a_very_long_speech_is_kept_whole(ears: PocketsphinxEars, say: Callable[..., Floats]) -> None:
     pcm = np.concatenate([say("knead the sourdough with zorblatt")] * 14)
     assert pcm.size > 30 * EARS_RATE_HZ
     heard = hear(ears, BAKER, pcm)

@@ -31,7 +31,7 @@ def nobody(engine: StepEngine, tick: int) -> None:
 
 
 def joins_and_leaves(engine: StepEngine, tick: int) -> None:
-    if tick in (3, 15):
+    if tick in (4, 15):
         engine.open(plan(_mode(engine), 99))
     if tick in (9, 20):
         engine.close(engine.open_streams[-1])
@@ -39,17 +39,21 @@ def joins_and_leaves(engine: StepEngine, tick: int) -> None:
 
 def brings_a_long_prompt(engine: StepEngine, tick: int) -> None:
     if tick == 5:
-        engine.open(plan(_mode(engine), 7, "A long story about a fox. " * 12))
+        engine.open(plan(_mode(engine), 7, "A long story about a fox. " * 6))
 
 
 def opens_anew_all_the_time(engine: StepEngine, tick: int) -> None:
+    if tick < 4:
+        return
     if len(engine.open_streams) > 1:
         engine.close(engine.open_streams[-1])
     engine.open(plan(_mode(engine), tick))
 
 
 def talks_past_its_window(engine: StepEngine, tick: int) -> None:
-    if tick == 0:
+    if tick < 4:
+        return
+    if tick == 4:
         engine.open(plan(_mode(engine), 3, "Short."))
     other = engine.open_streams[-1]
     if _mode(engine) == "turn" and tick < TICKS - 1:

@@ -73,18 +73,20 @@ def load_model(folder: Path, dtype: Dtype = "float32") -> tuple[VoilaModel, Voil
     return VoilaModel.load(folder, dtype=dtype), VoilaTokenizer(folder, CODEBOOKS, CODEBOOK_SIZE)
 
 
-def write_codec(folder: Path, *, seed: int = 2, filters: int = 4, dim: int = 16) -> Path:
-    """A causal codec with zero padding: 16 kHz, 640 samples per frame."""
+def write_codec(
+    folder: Path, *, seed: int = 2, filters: int = 4, dim: int = 16, ratios: tuple[int, ...] = CODEC_RATIOS
+) -> Path:
+    """A causal codec with zero padding: 16 kHz, and as many samples per frame as the four ratios' product, 640."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {
-        "model_type": "encodec", "use_causal_conv": True, "upsampling_ratios": list(CODEC_RATIOS),
+        "model_type": "encodec", "use_causal_conv": True, "upsampling_ratios": list(ratios),
         "sampling_rate": 16000, "audio_channels": 1, "codebook_size": CODEBOOK_SIZE, "codebook_dim": dim,
         "hidden_size": dim, "num_filters": filters, "num_residual_layers": 1, "dilation_growth_rate": 2,
         "kernel_size": 7, "last_kernel_size": 7, "residual_kernel_size": 3, "compress": 2, "num_lstm_layers": 1,
         "norm_type": "weight_norm", "pad_mode": "constant", "trim_right_ratio": 1.0, "use_conv_shortcut": True,
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    tensors = _codec_tensors(filters, dim, torch.Generator().manual_seed(seed))
+    tensors = _codec_tensors(filters, dim, ratios, torch.Generator().manual_seed(seed))
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
     return folder
 
@@ -158,7 +160,7 @@ def _audio_tensors(shape: TinyShape, weight: Any) -> dict[str, Tensor]:
     return tensors
 
 
-def _codec_tensors(filters: int, dim: int, generator: torch.Generator) -> dict[str, Tensor]:
+def _codec_tensors(filters: int, dim: int, ratios: tuple[int, ...], generator: torch.Generator) -> dict[str, Tensor]:
     """The encoder's layers and the decoder's, numbered as EnCodec numbers them (activations count)."""
     tensors: dict[str, Tensor] = {}
 
@@ -179,7 +181,7 @@ def _codec_tensors(filters: int, dim: int, generator: torch.Generator) -> dict[s
 
     conv("encoder.layers.0.conv", filters, 1, 7)
     at, width = 1, filters
-    for ratio in reversed(CODEC_RATIOS):
+    for ratio in reversed(ratios):
         residual(f"encoder.layers.{at}", width)
         conv(f"encoder.layers.{at + 2}.conv", 2 * width, width, 2 * ratio)
         at, width = at + 3, 2 * width
@@ -188,7 +190,7 @@ def _codec_tensors(filters: int, dim: int, generator: torch.Generator) -> dict[s
     conv("decoder.layers.0.conv", width, dim, 7)
     lstm("decoder.layers.1", width)
     at = 2
-    for ratio in CODEC_RATIOS:
+    for ratio in ratios:
         conv(f"decoder.layers.{at + 1}.conv", width, width // 2, 2 * ratio, width // 2)
         at, width = at + 2, width // 2
         residual(f"decoder.layers.{at}", width)

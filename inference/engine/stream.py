@@ -1,0 +1,113 @@
+"""One caller's use of a slot, as the host sees it: what waits to be fed, what was heard, which answer is going on."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from inference.engine.answers import Answer
+from inference.engine.plans import Finish, StreamPlan, WordStart
+from inference.engine.prefix_cache import PrimedPrefix
+from inference.engine.words import ForcedWords
+from inference.engine.written_text import WrittenText
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Positions computed together, vectors [T, D]."""
+
+    vectors: Tensor
+    ends_prompt: bool = False
+    """What comes so far is kept for good, and may be shared."""
+
+    begins_turn: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One position, fed with all the other slots; ids [columns] on the host."""
+
+    ids: Tensor
+    begins_turn: bool = False
+
+
+@dataclass(slots=True)
+class TickNotes:
+    """What this tick gave so far."""
+
+    text: str = ""
+    token_ids: list[int] = field(default_factory=list)
+    words: list[WordStart] = field(default_factory=list)
+    codes: Tensor | None = None
+    pcm: Tensor | None = None
+    frame: int | None = None
+    finished: Finish = ""
+
+    @property
+    def empty(self) -> bool:
+        return not (self.text or self.token_ids or self.words or self.finished) and self.codes is self.pcm is None
+
+
+@dataclass(slots=True)
+class Stream:
+    """`waiting` is fed strictly in order; its head says whether the stream needs prefill or a step."""
+
+    number: int
+    slot: int
+    plan: StreamPlan
+    written: WrittenText
+    primed: PrimedPrefix | None = None
+    prompt_vectors: Tensor | None = None
+    """Of the prompt that is to be shared, until it is."""
+
+    waiting: deque[Chunk | Row] = field(default_factory=deque)
+    user_pcm: deque[Tensor] = field(default_factory=deque)
+    user_codes: deque[Tensor] = field(default_factory=deque)
+    answer: Answer | None = None
+    words: ForcedWords | None = None
+    turn_open: bool = False
+    """The user's turn has begun and its marker is fed or waits."""
+
+    undrawn: bool = False
+    """The hidden state is newer than the last draw."""
+
+    held: tuple[int, bool] | None = None
+    """A draw whose decision waits for something."""
+
+    wants_frame: bool = False
+    rows_left: int = 0
+    """Positions it may still take this tick."""
+
+    length: int = 0
+    """Positions in the cache."""
+
+    prompt_length: int = 0
+    turn_starts: list[int] = field(default_factory=list)
+    dropped_frames: int = 0
+    dropped_positions: int = 0
+    draining: Tensor | None = None
+    """The last codes of an answer, while a codec that looks ahead still owes audio."""
+
+    drain_left: int = 0
+    notes: TickNotes = field(default_factory=TickNotes)
+
+    @property
+    def needs_step(self) -> bool:
+        return self.rows_left > 0 and bool(self.waiting) and isinstance(self.waiting[0], Row)
+
+    @property
+    def needs_draw(self) -> bool:
+        return self.undrawn and not self.waiting and self.answer is not None and not self.wants_frame
+
+    def advanced(self, by: int, begins_turn: bool) -> None:
+        """So many positions more are in the cache."""
+        if begins_turn:
+            self.turn_starts.append(self.length)
+        self.length += by
+        self.undrawn = True
+
+    def shortened(self, by: int) -> None:
+        """So many positions after the prompt are gone."""
+        self.length -= by
+        self.dropped_positions += by
+        self.turn_starts = [start - by for start in self.turn_starts if start - by >= self.prompt_length]
