@@ -4,7 +4,8 @@ A tick advances every stream by at most one frame (40 ms). Inside it text may ru
 prompts are computed in chunks beside it, within a budget, so that nobody's frame waits for somebody else's prompt.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from inference.engine.prompt_queue import PromptQueue, check_codec, check_plan
 from inference.engine.sound import SlotSound
 from inference.engine.stream import Chunk, Row, Stream, TickNotes
 from inference.engine.text_head import TextHead
+from inference.engine.voice_change import VoiceChanges
 from inference.engine.window import drop, positions_to_drop
 from inference.engine.words import ForcedWords
 from inference.engine.written_text import WrittenText
@@ -60,6 +62,7 @@ class StepEngine:
         self._prompts = PromptQueue(model, tokenizer, self.settings.prefill_chunk)
         self._sound = SlotSound(codec, slots, model.embeddings.device) if codec is not None else None
         self._intake = Intake(self._prompts, self.lockstep, self.settings, self._silence_codes())
+        self._voices = VoiceChanges(model, self._prompts, self.prefixes, self.settings.prefill_chunk)
         self._streams: dict[int, Stream] = {}
         self._free = list(range(slots - 1, -1, -1))
         self._next_number = 1
@@ -94,8 +97,24 @@ class StepEngine:
     def close(self, number: int) -> None:
         """The slot is free at once. Raises `StreamClosed` for a number that is not open."""
         stream = self._stream(number)
+        self._voices.forget(number)
         del self._streams[number]
         self._free.append(stream.slot)
+
+    @torch.inference_mode()
+    def change_voice(self, number: int, speaker: Tensor | None, prefix_key: Hashable = None) -> None:
+        """Another speaker embedding [256] for an open stream, heard a few ticks later: see `voice_change`.
+
+        Raises `InvalidSpec` for an embedding that is none or a task without a voice.
+        """
+        stream = self._stream(number)
+        plan = replace(stream.plan, speaker=speaker, prefix_key=prefix_key)
+        check_plan(plan, self.model, self.settings.top_k_bound)
+        self._voices.ask(stream, plan, self.lockstep.cache)
+
+    def changing_voice(self, number: int) -> bool:
+        """Whether a change asked for is still being computed."""
+        return self._voices.waits(number)
 
     @property
     def prefixes(self) -> PrefixCache:
@@ -231,6 +250,7 @@ class StepEngine:
                 if chunk.ends_prompt:
                     self._intake.keep_prompt(stream)
                 self._next_prefill = stream.number + 1
+        self._voices.advance(self.lockstep.cache, left)
 
     def _micro_step(self) -> bool:
         """One position for whoever has one to feed, a draw for whoever needs one. False when nobody does."""
