@@ -185,6 +185,19 @@ INFERENCE_SLOTS = env.integer("INFERENCE_SLOTS", 8, low=1, high=1024)
 INFERENCE_LANE = env.choice("INFERENCE_LANE", "composed", {"composed", "echo"})
 """`echo` sends every caller's audio straight back: for measuring the platform without ears, mind and mouth."""
 
+VOICE_MODEL = env.text("VOICE_MODEL")
+"""A voice-language model in the Voila layout: a folder, or a hub id that was pulled. Empty: none."""
+VOICE_MODEL_CODEC = env.text("VOICE_MODEL_CODEC")
+"""The codec its codes are made with, such as a folder of Voila-Tokenizer."""
+VOICE_MODEL_REVISION = env.text("VOICE_MODEL_REVISION")
+VOICE_MODEL_LANE = env.choice("VOICE_MODEL_LANE", "auto", {"auto", "duplex", "turn", "mouth"})
+"""`auto`: duplex for an autonomous checkpoint, else turn. `mouth`: it speaks the words of all composed characters."""
+VOICE_MODEL_SLOTS = env.integer("VOICE_MODEL_SLOTS", 4, low=1, high=256)
+VOICE_MODEL_DTYPE = env.choice("VOICE_MODEL_DTYPE", "float32", {"float32", "bfloat16"})
+VOICE_MODEL_DEVICE = env.choice("VOICE_MODEL_DEVICE", "cpu", {"cpu", "cuda"})
+VOICE_MODEL_PACKED = env.choice("VOICE_MODEL_PACKED", "none", {"none", "float32", "bfloat16", "int8"})
+"""Weights repacked in this precision for the kernels of a CPU."""
+
 GUESTS_MAY_TALK = env.flag("GUESTS_MAY_TALK", default=True)
 GUEST_SECONDS_PER_DAY = env.integer("GUEST_SECONDS_PER_DAY", 3600, low=1, high=86_400)
 SESSION_MAX_SECONDS = env.integer("SESSION_MAX_SECONDS", 7200, low=10, high=86_400)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from inference.errors import WorkerUnavailable
-from inference.protocol import Command, Event, SessionSpec
+from inference.protocol import Command, Event, Lane, SessionSpec
 
 
 class VoiceStream(Protocol):
@@ -33,6 +33,10 @@ class VoiceStream(Protocol):
 class WorkerClient(Protocol):
     async def open(self, spec: SessionSpec) -> VoiceStream:
         """A stream on a free slot. Raises `AtCapacity`, `WorkerUnavailable` or `InvalidSpec` at once."""
+
+    @property
+    def lanes(self) -> frozenset[Lane]:
+        """The lanes that streams can be opened in."""
 
     @property
     def slots(self) -> int: ...

@@ -40,8 +40,8 @@ class NoVoiceModel(Refusal):
     """The character needs a voice model that this server has not loaded."""
 
     code = "no_voice_model"
-    status = 503
-    close_code = 4503
+    status = 409
+    close_code = 4404
 
 
 class NoSession(Refusal):

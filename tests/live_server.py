@@ -24,6 +24,7 @@ from django.test.utils import setup_databases, teardown_databases
 
 from characters.models import Character
 from config.management.commands.serve import SOCKET_BYTES_MAX, Server
+from inference import client
 from inference.ears import default_ears
 from inference.protocol import Lane
 from inference.worker.default_lanes import default_lanes
@@ -40,6 +41,9 @@ class LiveServer:
     port: int
     loop: asyncio.AbstractEventLoop
     """The server's event loop, in its own thread."""
+
+    door: client.WorkerClient
+    """Its worker's."""
 
     @property
     def url(self) -> str:
@@ -86,7 +90,7 @@ def running_server(*, slots: int = 8, lanes: Mapping[Lane, LaneOpener] | None = 
             if time.monotonic() > deadline or not thread.is_alive():
                 raise RuntimeError("the server did not start")
             time.sleep(0.01)
-        yield LiveServer(socket.getsockname()[1], loops[0])
+        yield LiveServer(socket.getsockname()[1], loops[0], client.connect())
     finally:
         server.should_exit = True
         thread.join(START_LIMIT_S)
@@ -122,4 +126,6 @@ def troupe(troupe_server: LiveServer) -> LiveServer:
         # A test with a database of its own has emptied the tables since.
         call_command("load_cast", verbosity=0)
     cache.clear()
+    # Tests with a worker of their own leave none attached.
+    client.attach(troupe_server.door)
     return troupe_server

@@ -52,6 +52,9 @@ class Speech(Protocol):
     def finished(self) -> bool:
         """True once `end` was called and every frame was taken."""
 
+    def close(self) -> None:
+        """No more frames are wanted: gives back what it holds. Idempotent."""
+
 
 class Mouth(Protocol):
     """What speaks; many streams share it."""

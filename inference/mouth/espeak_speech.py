@@ -64,6 +64,9 @@ class EspeakSpeech:
     def finished(self) -> bool:
         return self._flushed and self._ready_samples == 0
 
+    def close(self) -> None:
+        """Holds nothing that others wait for."""
+
     def frame(self) -> SpokenFrame | None:
         while self._ready_samples < FRAME_SAMPLES and not self._flushed:
             if len(self._raw):

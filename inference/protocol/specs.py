@@ -23,10 +23,18 @@ class Lane(StrEnum):
     """Ears, a mind on the web side, a mouth."""
 
     DUPLEX = "duplex"
-    """A native full-duplex checkpoint."""
+    """A native full-duplex checkpoint: it hears and speaks at once, and decides itself when."""
+
+    TURN = "turn"
+    """An end-to-end checkpoint that answers turn by turn; the turn rules say when a turn is over."""
 
     ECHO = "echo"
     """Input comes straight back. For measuring the platform without a model."""
+
+    @property
+    def answers_itself(self) -> bool:
+        """What is said is decided in the worker; the mind on the web side is not asked."""
+        return self in (Lane.DUPLEX, Lane.TURN)
 
 
 class _Checked:

@@ -45,7 +45,7 @@ from inference.turns.echo import EchoMeter
 from inference.turns.floor import Floor
 from inference.turns.voice_run import VoiceChunk
 from inference.worker.answer_marks import AnswerMarks
-from inference.worker.lanes import LaneStream
+from inference.worker.lanes import LaneStream, Pulse
 from inference.worker.listening import CHUNK_SAMPLES, Detector, HeardChunk, Listening, Reading
 from inference.worker.speaking import Speaking
 from inference.worker.utterance_record import UtteranceRecord
@@ -244,8 +244,13 @@ class ComposedStream:
     def late_frames(self) -> int:
         return self._speaking.late_frames
 
+    @property
+    def dropped_pieces(self) -> int:
+        return 0
+
     def close(self) -> None:
         self._listening.forget()
+        self._speaking.close()
 
 
 class ComposedLane:
@@ -257,7 +262,12 @@ class ComposedLane:
         mouth: Mouth,
         new_detector: Callable[[], Detector],
         clock: Callable[[], float] = time.monotonic,
+        pulse: Pulse | None = None,
+        most_streams: int | None = None,
     ) -> None:
+        """`pulse` and `most_streams` are those of a mouth that has them."""
+        self.pulse = pulse
+        self.most_streams = most_streams
         self._ears = ears
         self._mouth = mouth
         self._new_detector = new_detector

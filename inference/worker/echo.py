@@ -15,7 +15,7 @@ from inference.protocol import (
     SpeechStarted,
     StartSpeech,
 )
-from inference.worker.lanes import LaneStream
+from inference.worker.lanes import LaneStream, Pulse
 
 MS_PER_SAMPLE = 1_000 / AUDIO_RATE_HZ
 
@@ -72,12 +72,24 @@ class EchoStream:
     def late_frames(self) -> int:
         return 0
 
+    @property
+    def dropped_pieces(self) -> int:
+        return 0
+
     def close(self) -> None:
         self._events = []
 
 
 class EchoLane:
     """Opens echo streams; there is nothing to prepare."""
+
+    @property
+    def pulse(self) -> Pulse | None:
+        return None
+
+    @property
+    def most_streams(self) -> int | None:
+        return None
 
     def prepare(self, spec: SessionSpec) -> None:
         pass

@@ -51,6 +51,10 @@ class EmbeddedClient:
         return self._doorbells[loop]
 
     @property
+    def lanes(self) -> frozenset[Lane]:
+        return self._worker.lanes
+
+    @property
     def slots(self) -> int:
         return self._worker.slots
 

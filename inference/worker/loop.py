@@ -42,6 +42,8 @@ class Worker:
     ) -> None:
         self.clock = clock
         self._lanes = dict(lanes)
+        # Lanes may share one, hence by identity.
+        self._pulses = list({id(lane.pulse): lane.pulse for lane in lanes.values() if lane.pulse is not None}.values())
         self._slots: list[Slot | None] = [None] * slots
         self._lock = threading.Lock()
         self._news = threading.Event()
@@ -70,6 +72,10 @@ class Worker:
     @property
     def slots_free(self) -> int:
         return sum(slot is None for slot in self._slots)
+
+    @property
+    def lanes(self) -> frozenset[Lane]:
+        return frozenset(self._lanes)
 
     @property
     def counts(self) -> WorkerCounts:
@@ -102,6 +108,10 @@ class Worker:
             if index is None:
                 self._refused += 1
                 raise AtCapacity(f"all {len(self._slots)} slots are in use")
+            in_lane = sum(slot is not None and slot.opener is opener for slot in self._slots)
+            if opener.most_streams is not None and in_lane >= opener.most_streams:
+                self._refused += 1
+                raise AtCapacity(f"all {opener.most_streams} places of the {spec.lane.value} lane are in use")
             slot = Slot(index, stream_id, spec, mailbox, opener, self.clock())
             self._slots[index] = slot
             self._preparing.submit(self._prepare, slot)
@@ -132,9 +142,9 @@ class Worker:
                 self._release(slot)
 
     def _pass(self) -> float:
-        """Serves every slot once; returns how long nothing is due."""
+        """Ticks what slots share, then serves every slot once; returns how long nothing is due."""
         self._passes += 1
-        dues: list[float] = []
+        dues = [due for pulse in self._pulses if (due := pulse.tick(self.clock())) is not None]
         for slot in list(self._slots):
             if slot is None:
                 continue

@@ -77,7 +77,7 @@ class Slot:
         self.due = now if self.mailbox.has_input() else lane.next_due(now)
 
     def _new_drops(self, lane: LaneStream, now: float) -> list[Dropped]:
-        dropped = Dropped(self.mailbox.dropped_packets, lane.late_frames)
+        dropped = Dropped(self.mailbox.dropped_packets + lane.dropped_pieces, lane.late_frames)
         if dropped == self.reported or now - self.reported_at < DROPS_EVERY_S:
             return []
         self.reported, self.reported_at = dropped, now

@@ -85,6 +85,10 @@ class Speaking:
             self._ask_at = now
         return []
 
+    def ask(self, now: float) -> None:
+        """The speech has another frame: it is asked at once."""
+        self._ask_at = now
+
     def end(self, now: float) -> None:
         if self._delivery is not None:
             self._delivery.end()
@@ -124,6 +128,12 @@ class Speaking:
             return [OutputGain(gain_db, ramp_ms)]
         self._gain.move(gain_db, ramp_ms)
         return []
+
+    def close(self) -> None:
+        """The stream ends: nothing is told any more."""
+        delivery, self._delivery = self._delivery, None
+        if delivery is not None:
+            delivery.speech.close()
 
     # --- what there is ---
 
@@ -188,6 +198,10 @@ class Speaking:
             return []
         return self._finish(now, "completed", "")
 
+    def complete(self, now: float) -> list[Event]:
+        """Finishes the response although the last of it may still be playing: the next one is here already."""
+        return self._finish(now, "completed", "")
+
     def fail(self, now: float, error: InferenceError) -> list[Event]:
         """The mouth could not go on: the response fails, the stream lives."""
         return self._fail(now, error)
@@ -211,6 +225,7 @@ class Speaking:
         delivery, self._delivery = self._delivery, None
         if delivery is None:
             return []
+        delivery.speech.close()
         if status != "completed":
             self._epoch += 1
         return [*self.unduck(), delivery.finished(now, status, reason)]

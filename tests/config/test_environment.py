@@ -26,6 +26,8 @@ def _start(tmp_path: Path, **variables: str) -> "subprocess.CompletedProcess[str
         ("INFERENCE_SLOTS", "0", "must lie in 1..1024"),
         ("GUEST_SECONDS_PER_DAY", "2.5", "must be a whole number"),
         ("INFERENCE_LANE", "fast", "must be one of"),
+        ("VOICE_MODEL_LANE", "echo", "must be one of"),
+        ("VOICE_MODEL_SLOTS", "0", "must lie in 1..256"),
         ("MIND_TIMEOUT_S", "-1", "must lie in"),
     ],
 )

@@ -15,9 +15,11 @@ from characters.selectors import character_list
 from config.celery import app
 from config.embedded import JobWorker, Sweep, Ticker, WarmUp
 from inference.ears import default_ears
+from inference.errors import InferenceError
 from inference.protocol import Lane, SessionSpec
 from inference.worker.default_lanes import default_lanes
 from inference.worker.embedded import start_worker, stop_worker
+from inference.worker.lanes import LaneOpener
 from sessions.live.registry import drain
 from sessions.services import session_sweep
 from voices.tasks import sweep_clips
@@ -53,13 +55,13 @@ class Command(BaseCommand):
             raise CommandError(f"--port {port} is no port; choose one in 1..65535")
         # Django asks for asynchronous file iterators; these files are small.
         warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
+        lanes = self._lanes()
         self._say("Preparing the database ...")
         call_command("migrate", verbosity=0, interactive=False)
         self._say("Loading the cast ...")
         call_command("load_cast", stdout=self.stdout, stderr=self.stderr)
         session_sweep()
         self._say("Starting the inference worker ...")
-        lanes = default_lanes(ears=default_ears(settings.VAR_DIR / "cache"))
         worker = start_worker(lanes, slots=settings.INFERENCE_SLOTS)
         jobs = JobWorker(app)
         ticker = Ticker([Sweep("clips", CLIP_SWEEP_S, sweep_clips), Sweep("sessions", SESSION_SWEEP_S, session_sweep)])
@@ -73,6 +75,20 @@ class Command(BaseCommand):
                 helper.stop()
             stop_worker(worker)
             self._say("Stopped.")
+
+    def _lanes(self) -> dict[Lane, LaneOpener]:
+        ears = default_ears(settings.VAR_DIR / "cache")
+        lanes = default_lanes(ears=ears)
+        if not settings.VOICE_MODEL:
+            return lanes
+        self._say("Loading the voice model ...")
+        # Only here, because it brings torch, which nothing else of the embedded default needs.
+        from config.voice_model import voice_model_lanes
+
+        try:
+            return lanes | voice_model_lanes(ears)
+        except InferenceError as error:
+            raise CommandError(f"VOICE_MODEL={settings.VOICE_MODEL}: {error}") from error
 
     def _specs(self) -> list[SessionSpec]:
         """What calls with each character of the catalogue begin with; an echo needs nothing of them."""
