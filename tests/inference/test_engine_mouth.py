@@ -1,5 +1,7 @@
 """The mouth: given words enter as text while the model says where the frames come."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -14,9 +16,8 @@ WORDS = ["Good", " evening,", " dear", " listener."]
 
 
 def plan(**limits: int) -> StreamPlan:
-    return StreamPlan(
-        "mouth", "Be kind.", text=GREEDY, audio=GREEDY, limits=Limits(**({"max_new_positions": None} | limits))
-    )
+    unbounded = replace(Limits(max_new_positions=None), **limits)
+    return StreamPlan("mouth", "Be kind.", text=GREEDY, audio=GREEDY, limits=unbounded)
 
 
 def speaking(engine: StepEngine, stream_plan: StreamPlan) -> int:
