@@ -161,6 +161,8 @@ async def _turn(line: Line, sentence: str, voice: str) -> dict[str, Any]:
     line.forget()
     await line.track.put(spoken(sentence, voice=voice))
     answered = await _within(line.speaking)
+    # The beginning of the answer is what is measured; its end may be minutes away.
+    await asyncio.sleep(HEARD_S)
     result = {
         "character": line.character,
         "said": sentence,
@@ -168,8 +170,6 @@ async def _turn(line: Line, sentence: str, voice: str) -> dict[str, Any]:
         "response_ms": (line.first_audio_at - line.voice_ended_at) * 1000 if answered else None,
         "stages": line.stages,
     }
-    # The beginning of the answer is what is measured; its end may be minutes away.
-    await asyncio.sleep(HEARD_S)
     if not line.finished.is_set():
         await line.socket.send(json.dumps({"type": "response.cancel"}))
     await _within(line.finished)

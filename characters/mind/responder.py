@@ -54,9 +54,7 @@ class Responder:
             self._learn_name(name)
         follow, self._talk.follow = tuple(self._talk.follow), []
         offer, self._talk.offer = self._talk.offer, ""
-        understood = (
-            self._expected(hearing, follow, offer) or self._meant(hearing, bool(name)) or self._cut_in(hearing)
-        )
+        understood = self._expected(hearing, follow, offer) or self._meant(hearing, bool(name)) or self._cut_in(hearing)
         yield from understood or self._not_understood(hearing, text, confidence)
 
     def claims(self, hearing: Hearing, text: str) -> bool:
