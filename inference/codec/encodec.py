@@ -63,7 +63,8 @@ class EncodecCodec:
         """Frames a first piece needs so that reflected padding is that of the whole file."""
         if self._config["pad_mode"] != "reflect":
             return 1
-        return int(self._config["last_kernel_size"])
+        # The widest kernel at the frames' own rate: the encoder's last or the decoder's first.
+        return max(int(self._config["last_kernel_size"]), int(self._config["kernel_size"]))
 
     # --- the interface ---
 
