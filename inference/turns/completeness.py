@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import Enum
+from functools import lru_cache
 
 from inference.turns.wording import PhraseSet, spelled_out, tokens
 
@@ -70,3 +71,9 @@ class CompletenessRules:
         if asks or (words[-1] in _CHINESE_ENDINGS and len(words) >= 3):
             return Completeness.FINISHED
         return Completeness.UNFINISHED if words[-1] in _SELDOM_LAST else Completeness.OPEN
+
+
+@lru_cache(maxsize=64)
+def rules_for(phrases: tuple[str, ...]) -> CompletenessRules:
+    """Rules that all calls with these phrases share: making them takes some ten ms for a thousand phrases."""
+    return CompletenessRules(phrases)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inference.protocol import TurnTaking
-from inference.turns.completeness import Completeness, CompletenessRules
+from inference.turns.completeness import Completeness, rules_for
 from inference.turns.decisions import (
     Decision,
     Interrupt,
@@ -79,7 +79,7 @@ class Floor:
     def __init__(
         self, profile: TurnTaking, now: float, phrases: Iterable[str] = (), detects_turns: bool = True
     ) -> None:
-        self._completeness = CompletenessRules(phrases)
+        self._completeness = rules_for(tuple(phrases))
         self._silence = SilenceClock(profile, now)
         self._run: VoiceRun | None = None
         self._answer: _Answer | None = None

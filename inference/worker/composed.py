@@ -32,6 +32,7 @@ from inference.protocol import (
     VoiceStopped,
     WordSpoken,
 )
+from inference.turns.completeness import rules_for
 from inference.turns.decisions import (
     Decision,
     Interrupt,
@@ -278,6 +279,8 @@ class ComposedLane:
         self._mouth.prepare(spec.voice)
         if spec.listens:
             self._ears.prepare(spec.ears)
+            # Made here, and not by the loop that opens the call.
+            rules_for(spec.ears.phrases)
             self._new_detector().detect(np.zeros(CHUNK_SAMPLES, dtype=np.float32))
 
     def open(self, spec: SessionSpec, now: float) -> LaneStream:
