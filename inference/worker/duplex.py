@@ -6,13 +6,12 @@ silence is obeyed at once, whatever the model goes on to say.
 
 import time
 import uuid
-import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from inference.ears.base import Ears
-from inference.engine.plans import Limits, StreamOutput, StreamPlan
+from inference.engine.plans import Limits, StreamOutput
 from inference.protocol import (
     CancelSpeech,
     ClearInput,
@@ -34,12 +33,15 @@ from inference.worker.lanes import LaneStream
 from inference.worker.listening import CHUNK_SAMPLES, Detector, Listening
 from inference.worker.live_speech import LiveMouth, LiveSpeech
 from inference.worker.model_sound import HeardFrames, ModelVoice, Said, WaitingFrames
-from inference.worker.shared_engine import UNSUPPORTED, SharedEngine, prefix_key, speaker_of
+from inference.worker.shared_engine import UNSUPPORTED, SharedEngine, plan_of, speaker_of
 from inference.worker.speaking import Speaking
 from inference.worker.user_turns import UserTurns
 
 PAUSE_S = 0.32
 """A model that listens for less has only paused: the response goes on."""
+
+LIMITS = Limits(max_new_positions=None)
+"""A call lasts as long as it lasts."""
 
 MUTED_S = 8.0
 """A model whose speech was cancelled is heard again once it has listened, or after so long."""
@@ -65,7 +67,7 @@ class DuplexStream:
         self._muted_s: float | None = None
         self._events: list[Event] = []
         self._due: float | None = None
-        self._number: int | None = shared.open(now, duplex_plan(spec), self)
+        self._number: int | None = shared.open(now, plan_of(spec, "duplex", LIMITS), self)
 
     # --- the worker's side ---
 
@@ -221,15 +223,3 @@ class DuplexLane:
         listening = Listening(self._ears, spec.ears, self._new_detector())
         turns = UserTurns(listening, spec.turn_taking, spec.detects_turns)
         return DuplexStream(spec, self._shared, turns, AnswerMarks(self._clock), now)
-
-
-def duplex_plan(spec: SessionSpec) -> StreamPlan:
-    """How the engine plays this character for a call that lasts."""
-    return StreamPlan(
-        mode="duplex",
-        instruction=spec.instructions,
-        speaker=speaker_of(spec.voice),
-        seed=zlib.crc32(spec.session_id.encode()),
-        limits=Limits(max_new_positions=None),
-        prefix_key=prefix_key(spec.character, spec.voice),
-    )

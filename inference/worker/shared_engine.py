@@ -1,6 +1,7 @@
 """One step engine for all streams of a worker that use its checkpoint, ticked once per codec frame."""
 
 import logging
+import zlib
 from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Protocol
@@ -9,10 +10,10 @@ import torch
 
 from inference.codec.base import Codec
 from inference.engine.engine import StepEngine
-from inference.engine.plans import StreamOutput, StreamPlan
+from inference.engine.plans import Limits, Mode, StreamOutput, StreamPlan
 from inference.errors import InferenceError, InvalidSpec, ModelFault
 from inference.models.config import SPEAKER_DIM
-from inference.protocol import Event, Fault, VoiceSpec
+from inference.protocol import Event, Fault, SessionSpec, VoiceSpec
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +142,18 @@ class SharedEngine:
         except Exception:
             logger.exception("stream %d of the voice model failed", number)
             self._errors[number] = ModelFault("the voice model failed")
+
+
+def plan_of(spec: SessionSpec, mode: Mode, limits: Limits) -> StreamPlan:
+    """How the engine plays this call's character. Raises `InvalidSpec` for a voice that is no speaker embedding."""
+    return StreamPlan(
+        mode=mode,
+        instruction=spec.instructions,
+        speaker=speaker_of(spec.voice),
+        seed=zlib.crc32(spec.session_id.encode()),
+        limits=limits,
+        prefix_key=prefix_key(spec.character, spec.voice),
+    )
 
 
 def prefix_key(character: str, voice: VoiceSpec) -> Hashable:

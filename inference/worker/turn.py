@@ -6,7 +6,6 @@ interrupts, the model does the rest. Ears only write down what the user said.
 
 import time
 import uuid
-import zlib
 from collections import deque
 from collections.abc import Callable
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from inference.ears.base import Ears
-from inference.engine.plans import StreamOutput, StreamPlan
+from inference.engine.plans import Limits, StreamOutput, StreamPlan
 from inference.protocol import (
     ClearInput,
     Command,
@@ -37,7 +36,7 @@ from inference.worker.lanes import LaneStream
 from inference.worker.listening import CHUNK_SAMPLES, Detector, Listening
 from inference.worker.live_speech import LiveMouth
 from inference.worker.model_sound import HeardFrames, ModelVoice, Said
-from inference.worker.shared_engine import SharedEngine, prefix_key, speaker_of
+from inference.worker.shared_engine import SharedEngine, plan_of, speaker_of
 from inference.worker.speaking import Speaking
 
 PREROLL_S = 0.5
@@ -234,16 +233,5 @@ class TurnLane:
             AnswerMarks(self._clock),
         )
         stream = TurnStream(spec, self._shared, composed, mouth, speaking)
-        stream.join(now, turn_plan(spec))
+        stream.join(now, plan_of(spec, "turn", Limits()))
         return stream
-
-
-def turn_plan(spec: SessionSpec) -> StreamPlan:
-    """How the engine plays this character, turn by turn."""
-    return StreamPlan(
-        mode="turn",
-        instruction=spec.instructions,
-        speaker=speaker_of(spec.voice),
-        seed=zlib.crc32(spec.session_id.encode()),
-        prefix_key=prefix_key(spec.character, spec.voice),
-    )
