@@ -1,5 +1,6 @@
 """Which mind speaks for a character: its own script, or a chat endpoint with the script behind it."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from django.conf import settings
@@ -12,12 +13,14 @@ from characters.mind.script_mind import ScriptMind
 from characters.mind.stage import Stage
 from characters.models import CharacterVersion
 from characters.sheet import sheet_of
-from voices.selectors import style_specs, voice_specs
+from inference.protocol import StyleSpec, VoiceSpec
 
 
-def mind_for(version: CharacterVersion, *, listener_name: str = "", seed: int = 0) -> Mind:
-    """The mind of one session; `seed` picks its variants."""
-    stage = Stage(sheet_of(version), styles=style_specs(), voices=voice_specs())
+def mind_for(
+    version: CharacterVersion, *, styles: Mapping[str, StyleSpec], voices: Mapping[str, VoiceSpec], seed: int = 0
+) -> Mind:
+    """The mind of one session, which may name these presets and voices by slug; `seed` picks its variants."""
+    stage = Stage(sheet_of(version), styles=styles, voices=voices)
     script = ScriptMind(stage, seed=seed, repertoire=_repertoire(version))
     return ChatMind(script, _endpoint()) if settings.MIND_BASE_URL else script
 

@@ -38,7 +38,7 @@ def compile_casting(*, session: VoiceSession, tier: bool, wishes: Mapping[str, o
     voices, styles = voice_specs(), style_specs()
     listener = session.user.first_name if session.user is not None else ""
     opening = Opening(returning=has_talked_before(session=session), listener_name=listener)
-    mind = mind_for(version, listener_name=listener, seed=session.pk.int % 2**32)
+    mind = mind_for(version, styles=styles, voices=voices, seed=session.pk.int % 2**32)
     cast = LiveCast(spec, mind, session.character.slug, opening, menu, voices, styles)
     config = SessionConfig(model=cast.character, voice=spec.voice.slug, own_voice=spec.voice.slug)
     if wishes:
