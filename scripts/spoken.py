@@ -27,7 +27,9 @@ def spoken(text: str, *, voice: str = "rms", rate_hz: int = 24_000) -> NDArray[n
         subprocess.run(command, check=True, capture_output=True, timeout=FLITE_TIMEOUT_S)
         with wave.open(str(path), "rb") as wav:
             own_rate_hz = wav.getframerate()
-            pcm = np.frombuffer(wav.readframes(wav.getnframes()), dtype="<i2").astype(np.float32) / 32768
+            pcm = np.frombuffer(wav.readframes(wav.getnframes()), dtype="<i2").astype(np.float32) / np.float32(32768)
+    if own_rate_hz == rate_hz:
+        return pcm
     resampled: NDArray[np.float32] = soxr.resample(pcm, own_rate_hz, rate_hz)
     return resampled
 

@@ -1,17 +1,16 @@
 """Voice activity: the energy gate and the network behind it."""
 
 import shutil
-import wave
-from pathlib import Path
-from subprocess import run
 
 import numpy as np
 import pytest
 import silero_vad
 import torch
 
+from inference.ears.base import EARS_RATE_HZ
 from inference.ears.silero import SileroNetwork, SileroState
 from inference.ears.vad import VoiceDetector
+from scripts.spoken import spoken
 
 
 class CountingNetwork(SileroNetwork):
@@ -41,13 +40,10 @@ def _weights_of_the_release() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+def speech() -> np.ndarray:
     if shutil.which("flite") is None:
         pytest.skip("the flite program is not installed")
-    path: Path = tmp_path_factory.mktemp("vad") / "speech.wav"
-    run(["flite", "-voice", "slt", "-t", "hello there, how are you today", "-o", str(path)], check=True, timeout=60)
-    with wave.open(str(path), "rb") as wav:
-        return np.frombuffer(wav.readframes(wav.getnframes()), dtype="<i2").astype(np.float32) / 32768
+    return spoken("hello there, how are you today", voice="slt", rate_hz=EARS_RATE_HZ)
 
 
 def probabilities(detector: VoiceDetector, pcm: np.ndarray) -> list[float]:

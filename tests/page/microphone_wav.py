@@ -11,6 +11,8 @@ import pytest
 import soxr
 from numpy.typing import NDArray
 
+from scripts.spoken import spoken
+
 RATE_HZ = 48_000
 LAST_SILENCE_S = 0.5
 """At the end of its file Chromium repeats the last block for a while: it must be silent."""
@@ -18,11 +20,10 @@ LAST_SILENCE_S = 0.5
 
 def _spoken(text: str) -> NDArray[np.float32]:
     if shutil.which("flite"):
-        command = ["flite", "-voice", "slt", "-t", text, "-o", "/dev/stdout"]
-    elif shutil.which("espeak-ng"):
-        command = ["espeak-ng", "-s", "140", "--stdout", text]
-    else:
+        return spoken(text, voice="slt", rate_hz=RATE_HZ)
+    if shutil.which("espeak-ng") is None:
         pytest.skip("neither flite nor espeak-ng is installed")
+    command = ["espeak-ng", "-s", "140", "--stdout", text]
     done = subprocess.run(command, capture_output=True, check=True, timeout=30)
     with wave.open(io.BytesIO(done.stdout)) as sound:
         rate_hz, raw = sound.getframerate(), sound.readframes(sound.getnframes())
