@@ -29,5 +29,10 @@ class Codec(Protocol):
     def encode(self, pcm: Tensor, state: Any, active: Tensor | None = None) -> Tensor:
         """Audio [B, T * samples_per_frame] to codes [B, K, T]. Slots where `active` [B] is false keep their state."""
 
+    def encode_rest(self, state: Any, active: Tensor | None = None) -> Tensor:
+        """Codes [B, K, encoder_delay_frames] of the last frames before the audio's end, which is now. The slots where
+        `active` [B] is true are to be reset before they encode again.
+        """
+
     def decode(self, codes: Tensor, state: Any, active: Tensor | None = None) -> Tensor:
         """Codes [B, K, T] to audio [B, T * samples_per_frame]."""

@@ -84,6 +84,10 @@ class EncodecCodec:
         state.freeze(active)
         return self.quantizer.encode(run_piece(self.encoder, pcm[:, None], state, first=first))
 
+    def encode_rest(self, state: StreamState, active: Tensor | None = None) -> Tensor:
+        """Codes [B, K, 0]: a causal codec owes nothing."""
+        return torch.zeros((state.num_slots, self.num_codebooks, 0), dtype=torch.long, device=state.device)
+
     def decode(self, codes: Tensor, state: StreamState, active: Tensor | None = None, *, first: bool = False) -> Tensor:
         self._must_stream()
         state.freeze(active)

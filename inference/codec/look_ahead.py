@@ -2,12 +2,13 @@
 of frames.
 
 The convolutions before the encoder's LSTM and after the decoder's are computed anew over a window that covers their
-receptive field; the LSTMs are stepped once per frame, so their state is exact. A stream that begins with
-`first=True` and a first piece of at least `first_piece_frames` equals the whole file to float tolerance, up to the
-frames still awaited at its end; one that begins silently differs at its start only.
+receptive field; the LSTMs are stepped once per frame, so their state is exact. A stream equals the whole file to float
+tolerance: from its first frame, because a window never reaches back beyond the stream's beginning, where the whole
+file is padded; and the encoder to its last (`encode_rest`), the decoder up to the frames still awaited there.
 """
 
 import math
+from dataclasses import dataclass
 from itertools import takewhile
 
 import torch
@@ -39,12 +40,6 @@ class LookAheadCodec:
         self.encoder_delay_frames = self._front_reach + self._last_reach
         self.decoder_delay_frames = self._first_reach + self._back_reach
 
-    @property
-    def first_piece_frames(self) -> int:
-        """Frames of a first piece that make a stream's start that of the whole file."""
-        encoder = 2 * (self._front_reach + self._last_reach) + 1
-        return max(encoder, 2 * (self._first_reach + self._back_reach) + 1)
-
     def encoder_state(self, num_slots: int) -> StreamState:
         return self._codec.encoder_state(num_slots)
 
@@ -54,61 +49,88 @@ class LookAheadCodec:
     def reset(self, state: StreamState, mask: Tensor) -> None:
         state.reset(mask)
 
-    def encode(self, pcm: Tensor, state: StreamState, active: Tensor | None = None, *, first: bool = False) -> Tensor:
-        """Codes [B, K, T] of the audio `encoder_delay_frames` ago; with `first`, T is smaller by that delay."""
+    def encode(self, pcm: Tensor, state: StreamState, active: Tensor | None = None) -> Tensor:
+        """Codes [B, K, T] of the audio `encoder_delay_frames` ago; a stream's first, of nothing, are to be left out."""
         if pcm.shape[-1] == 0 or pcm.shape[-1] % self.samples_per_frame:
             raise InvalidSpec(f"{pcm.shape[-1]} samples are no whole number of frames of {self.samples_per_frame}")
-        state.freeze(active)
-        step = self.samples_per_frame
-        x = _windowed(self._front, pcm[:, None], state, "front", self._front_reach, (step, 1), first)
-        x = _lstm(self._encoder_lstm, x, state, self._front_reach, first)
-        x = _windowed(self._last, x, state, "last", self._last_reach, (1, 1), first)
-        return self._codec.quantizer.encode(x)
+        return self._encode(pcm[:, None], state, active)
 
-    def decode(self, codes: Tensor, state: StreamState, active: Tensor | None = None, *, first: bool = False) -> Tensor:
-        """Audio [B, T * samples_per_frame] of the codes `decoder_delay_frames` ago; with `first`, less by that
-        delay.
+    def encode_rest(self, state: StreamState, active: Tensor | None = None) -> Tensor:
+        """Codes [B, K, encoder_delay_frames] of the last frames, beyond which lies what the whole file is padded with.
+
+        Of audio shorter than the delay the first codes are of nothing. Reset before encoding again.
+        """
+        return self._encode(torch.zeros((state.num_slots, 1, 0), device=state.device), state, active, last=True)
+
+    def _encode(self, x: Tensor, state: StreamState, active: Tensor | None, *, last: bool = False) -> Tensor:
+        state.freeze(active)
+        front = _Window("front", self._front, self._front_reach, self.samples_per_frame, 1)
+        x = front.piece(x, state, active, last=last)
+        x = _lstm(self._encoder_lstm, x, state, self._front_reach)
+        rest = _Window("last", self._last, self._last_reach, 1, 1, delay=self._front_reach)
+        return self._codec.quantizer.encode(rest.piece(x, state, active, last=last))
+
+    def decode(self, codes: Tensor, state: StreamState, active: Tensor | None = None) -> Tensor:
+        """Audio [B, T * samples_per_frame] of the codes `decoder_delay_frames` ago; a stream's first, of nothing, is to
+        be left out.
         """
         state.freeze(active)
         x = self._codec.quantizer.decode(codes)
-        x = _windowed(self._first, x, state, "first", self._first_reach, (1, 1), first)
-        x = _lstm(self._decoder_lstm, x, state, self._first_reach, first)
-        step = self.samples_per_frame
-        return _windowed(self._back, x, state, "back", self._back_reach, (1, step), first)[:, 0]
+        x = _Window("first", self._first, self._first_reach, 1, 1).piece(x, state, active)
+        x = _lstm(self._decoder_lstm, x, state, self._first_reach)
+        back = _Window("back", self._back, self._back_reach, 1, self.samples_per_frame, delay=self._first_reach)
+        return back.piece(x, state, active)[:, 0]
 
 
-def _windowed(
-    layers: list[Layer], x: Tensor, state: StreamState, key: str, reach: int, steps: tuple[int, int], first: bool
-) -> Tensor:
-    """The layers over what is new and `reach` frames on both sides; `steps` are positions per frame of input and
-    output.
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Layers over what is new and `reach` frames on both sides of it.
 
     The kept context has 2 * reach frames: reach to the left of the oldest output, reach that it looked ahead to.
     """
-    step_in, step_out = steps
-    kept = 2 * reach * step_in
-    if first:
-        if x.shape[-1] <= kept:
-            raise InvalidSpec(f"a first piece needs more than {2 * reach} frames here")
-        y = run_whole(layers, x)[..., : (x.shape[-1] // step_in - reach) * step_out]
-        joined = x
-    else:
-        joined = torch.cat([state.get(key, x.shape[1], kept), x], dim=-1)
-        y = run_whole(layers, joined)
-        y = y[..., reach * step_out : y.shape[-1] - reach * step_out]
-    if kept:
-        state.get(key, x.shape[1], kept)
-        state.put(key, joined[..., -kept:])
-    return y
+
+    key: str
+    layers: list[Layer]
+    reach: int
+    step_in: int
+    """Positions per frame of the input."""
+
+    step_out: int
+    delay: int = 0
+    """Frames given before the stream's own first."""
+
+    def piece(self, x: Tensor, state: StreamState, active: Tensor | None, *, last: bool = False) -> Tensor:
+        """The outputs [B, C, T] that new input completes; of the `last` piece also those that look ahead to padding."""
+        kept = 2 * self.reach * self.step_in
+        joined = torch.cat([state.get(self.key, x.shape[1], kept), x], dim=-1)
+        awaited = 0 if last else self.reach * self.step_out
+        whole = run_whole(self.layers, joined)
+        y = whole[..., self.reach * self.step_out : whole.shape[-1] - awaited]
+        age = state.get(self.key + ".age", dtype=torch.long)
+        young = age - self.delay < 2 * self.reach
+        for slot in (young if active is None else young & active).nonzero().flatten().tolist():
+            # One at a time: how many begin together must not show in anybody's numbers.
+            self._begin(y[slot : slot + 1], joined[slot : slot + 1], 2 * self.reach + self.delay - int(age[slot]))
+        if kept:
+            state.put(self.key, joined[..., -kept:])
+        state.put(self.key + ".age", age + x.shape[-1] // self.step_in)
+        return y
+
+    def _begin(self, y: Tensor, joined: Tensor, before: int) -> None:
+        """Replaces, in y, what comes of a window whose first `before` frames are not the stream's."""
+        skipped = max(before - self.reach, 0)
+        count = y.shape[-1] // self.step_out - skipped
+        if count <= 0:
+            return
+        own = run_whole(self.layers, joined[..., before * self.step_in :])
+        at = max(self.reach - before, 0)
+        y[..., skipped * self.step_out :] = own[..., at * self.step_out : (at + count) * self.step_out]
 
 
-def _lstm(layer: Layer, x: Tensor, state: StreamState, delay: int, first: bool) -> Tensor:
+def _lstm(layer: Layer, x: Tensor, state: StreamState, delay: int) -> Tensor:
     """The LSTM over what is new. What is older than the stream itself must not move its state."""
     assert isinstance(layer, Lstm)
     age = state.get(layer.key + ".age", dtype=torch.long)
-    if first:
-        state.put(layer.key + ".age", torch.full_like(age, delay))
-        return layer.piece(x, state)
     pieces = []
     for frame in x.split(1, dim=-1):
         begun = age >= delay

@@ -96,6 +96,10 @@ class MimiCodec:
         x = run_piece(self.encoder, pcm[:, None], state)
         return self._quantize(self._down.piece(self._encoder_transformer.piece(x, state), state))
 
+    def encode_rest(self, state: StreamState, active: Tensor | None = None) -> Tensor:
+        """Codes [B, K, 0]: a causal codec owes nothing."""
+        return torch.zeros((state.num_slots, self.num_codebooks, 0), dtype=torch.long, device=state.device)
+
     def decode(self, codes: Tensor, state: StreamState, active: Tensor | None = None) -> Tensor:
         state.freeze(active)
         x = self._decoder_transformer.piece(self._up.piece(self._latents(codes), state), state)

@@ -9,14 +9,14 @@ class StreamState:
 
     def __init__(self, num_slots: int, device: torch.device | str = "cpu") -> None:
         self.num_slots = num_slots
-        self._device = device
+        self.device = device
         self._tensors: dict[str, Tensor] = {}
         self._frozen: Tensor | None = None
 
     def get(self, key: str, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """The tensor [B, *shape] under this key, made on first use."""
         if key not in self._tensors:
-            self._tensors[key] = torch.zeros((self.num_slots, *shape), dtype=dtype, device=self._device)
+            self._tensors[key] = torch.zeros((self.num_slots, *shape), dtype=dtype, device=self.device)
         return self._tensors[key]
 
     def put(self, key: str, value: Tensor) -> None:

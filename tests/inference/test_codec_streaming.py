@@ -96,24 +96,24 @@ def test_a_causal_codec_streams_what_the_whole_file_gives(tmp_path: Path, pad_mo
     assert torch.allclose(torch.cat(sounds, dim=-1), codec.decode_whole(whole), atol=1e-5)
 
 
-def test_a_codec_that_looks_ahead_streams_what_the_whole_file_gives_a_stated_delay_later(tmp_path: Path) -> None:
-    whole_codec, _ = _encodec(tmp_path, causal=False, pad_mode="reflect")
+@pytest.mark.parametrize("pad_mode", ["reflect", "constant"])
+@pytest.mark.parametrize(("num_frames", "piece_frames"), [(20, 1), (21, 5), (3, 1), (9, 9)])
+def test_a_codec_that_looks_ahead_streams_what_the_whole_file_gives_a_stated_delay_later(
+    tmp_path: Path, pad_mode: str, num_frames: int, piece_frames: int
+) -> None:
+    whole_codec, _ = _encodec(tmp_path, causal=False, pad_mode=pad_mode)
     codec = LookAheadCodec(whole_codec)
-    num_frames, first = codec.first_piece_frames + 12, codec.first_piece_frames
     pcm = torch.randn(1, FRAME * num_frames) * 0.3
     whole = whole_codec.encode_whole(pcm)
     state = codec.encoder_state(1)
-    pieces = [codec.encode(pcm[:, : first * FRAME], state, first=True)]
-    pieces += [codec.encode(pcm[:, at * FRAME : (at + 1) * FRAME], state) for at in range(first, num_frames)]
-    codes = torch.cat(pieces, dim=-1)
-    assert codes.shape[-1] == num_frames - codec.encoder_delay_frames
-    assert torch.equal(codes, whole[..., : codes.shape[-1]])
+    codes = torch.cat([codec.encode(piece, state) for piece in pcm.split(piece_frames * FRAME, dim=1)], dim=-1)
+    assert codes.shape[-1] == num_frames
+    codes = torch.cat([codes, codec.encode_rest(state)], dim=-1)[..., codec.encoder_delay_frames :]
+    assert torch.equal(codes, whole)
     state = codec.decoder_state(1)
-    sounds = [codec.decode(whole[..., :first], state, first=True)]
-    sounds += [codec.decode(whole[..., at : at + 1], state) for at in range(first, num_frames)]
-    pcm_out = torch.cat(sounds, dim=-1)
-    assert pcm_out.shape[-1] == (num_frames - codec.decoder_delay_frames) * FRAME
-    assert torch.allclose(pcm_out, whole_codec.decode_whole(whole)[:, : pcm_out.shape[-1]], atol=1e-5)
+    sounds = torch.cat([codec.decode(piece, state) for piece in whole.split(piece_frames, dim=-1)], dim=-1)
+    found = sounds[:, codec.decoder_delay_frames * FRAME :]
+    assert torch.allclose(found, whole_codec.decode_whole(whole)[:, : found.shape[-1]], atol=1e-5)
 
 
 def test_mimi_streams_exactly_both_ways_beyond_its_attention_window(tmp_path: Path) -> None:
