@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from inference.codec.base import Codec
+from inference.codec.source_filter.steering import Steering
 from inference.engine.answers import Action, Decision, DuplexAnswer, FreeAnswer, MouthAnswer
 from inference.engine.intake import Intake, check_codes, check_pcm
 from inference.engine.lockstep import Lockstep
@@ -18,16 +19,17 @@ from inference.engine.plans import EngineSettings, Finish, StreamOutput, StreamP
 from inference.engine.prefix_cache import PrefixCache
 from inference.engine.prompt_queue import PromptQueue, check_codec, check_plan
 from inference.engine.sound import SlotSound
-from inference.engine.stream import Chunk, Row, Stream, TickNotes
+from inference.engine.stream import Chunk, Row, Stream
 from inference.engine.text_head import TextHead
 from inference.engine.voice_change import VoiceChanges
-from inference.engine.window import drop, positions_to_drop
+from inference.engine.window import SlidingWindow
 from inference.engine.words import ForcedWords
 from inference.engine.written_text import WrittenText
 from inference.errors import AtCapacity, InvalidSpec, StreamClosed
 from inference.models.packed import pack
 from inference.models.tokenizer import VoilaTokenizer
 from inference.models.voila import VoilaModel
+from inference.models.waveform import SAMPLES_PER_POSITION
 
 _LISTENING_ROWS = 4
 """Positions of a tick that are not text of an answer: an eos, a marker, the user's frame, one to spare."""
@@ -59,6 +61,7 @@ class StepEngine:
             num_positions=self._num_positions,
             top_k_bound=self.settings.top_k_bound,
         )
+        self._window = SlidingWindow(model.backbone, self.lockstep.cache, self.settings.dropped_block)
         self._prompts = PromptQueue(model, tokenizer, self.settings.prefill_chunk)
         self._sound = SlotSound(codec, slots, model.embeddings.device) if codec is not None else None
         self._intake = Intake(self._prompts, self.lockstep, self.settings, self._silence_codes())
@@ -82,13 +85,16 @@ class StepEngine:
             raise InvalidSpec("silence for a missing frame needs a codec or settings.silence_codes")
         if not self._free:
             raise AtCapacity(f"all {self.settings.num_slots} slots are taken")
-        prompt, history = self._prompts.vectors(plan, self._num_positions - self._reserve(plan))
+        most = self._num_positions - self._reserve(plan)
+        prompt, history = self._prompts.read(plan, most)
         stream = Stream(self._next_number, self._free.pop(), plan, WrittenText(self.tokenizer))
         self._next_number += 1
         self._streams[stream.number] = stream
         self.lockstep.open(stream.slot, plan.seed, plan.text, plan.audio, plan.gives_audio)
         if self._sound is not None:
             self._sound.reset(stream.slot)
+        if self.model.kind == "waveform" and plan.gives_audio:
+            stream.told = self._prompts.conversation(len(prompt), max(most - len(prompt), self.settings.dropped_block))
         self._intake.prompt(stream, prompt, history)
         if plan.mode == "duplex":
             stream.answer = DuplexAnswer(self.tokenizer, plan.limits)
@@ -129,15 +135,32 @@ class StepEngine:
         """What the host knows of a stream, to look at only."""
         return self._stream(number)
 
+    def steering(self, number: int) -> tuple[Steering, int]:
+        """The codec's steering and the stream's row in it. Raises `InvalidSpec` where pitch cannot be given."""
+        steering = self._sound.steering if self._sound is not None else None
+        if steering is None:
+            raise InvalidSpec("this checkpoint's codec keeps its pitch and voicing to itself")
+        return steering, self._stream(number).slot
+
     def ready(self, number: int) -> bool:
-        """Whether everything given so far is computed."""
-        return not self._stream(number).waiting
+        """Whether the prompt and all that was given at once are computed: no tick is spent on the past any more.
+
+        What is left to feed, such as the last frame of a stream that runs, enters with the next tick.
+        """
+        stream = self._stream(number)
+        return stream.prompt_length > 0 and not any(isinstance(piece, Chunk) for piece in stream.waiting)
 
     # --- what users and minds give ---
 
     def push_pcm(self, number: int, pcm: Tensor) -> None:
-        """One frame [samples_per_frame] of the user's audio, heard next tick."""
+        """One frame [samples_per_frame] of the user's audio, heard next tick; 640 samples at 16 kHz where the model
+        hears raw audio, which it does when the answer begins.
+        """
         stream = self._hearing(number)
+        if self.model.kind == "waveform":
+            check_pcm(pcm, SAMPLES_PER_POSITION)
+            self._intake.sound(stream, pcm.to("cpu", torch.float32).clone())
+            return
         if self.codec is None:
             raise InvalidSpec("this engine has no codec: it takes codes")
         check_pcm(pcm, self.codec.samples_per_frame)
@@ -215,7 +238,7 @@ class StepEngine:
             pass
         self._frames()
         self._speak()
-        return [output for stream in self._streams.values() if (output := self._output(stream)) is not None]
+        return [output for stream in self._streams.values() if (output := stream.take_output()) is not None]
 
     def _hear(self) -> None:
         pcm = {stream.slot: stream.user_pcm.popleft() for stream in self._streams.values() if stream.user_pcm}
@@ -227,10 +250,12 @@ class StepEngine:
                 self._intake.heard(stream)
 
     def _hear_the_rest(self, stream: Stream) -> None:
-        """Before an answer begins, all that was said is heard."""
-        while stream.user_pcm and self._sound is not None:
-            codes = self._sound.encode({stream.slot: stream.user_pcm.popleft()})
-            stream.user_codes.extend(frame.cpu() for frame in codes.values())
+        """Before an answer begins, all that was said is heard, to what a codec that looks ahead owes."""
+        if self._sound is not None:
+            while stream.user_pcm:
+                codes = self._sound.encode({stream.slot: stream.user_pcm.popleft()})
+                stream.user_codes.extend(frame.cpu() for frame in codes.values())
+            stream.user_codes.extend(frame.cpu() for frame in self._sound.encode_rest(stream.slot))
         self._intake.heard(stream)
 
     def _prefill(self) -> None:
@@ -242,8 +267,9 @@ class StepEngine:
         for stream in preparing:
             while left > 0 and stream.waiting and isinstance(chunk := stream.waiting[0], Chunk):
                 stream.waiting.popleft()
-                self._make_room(stream, len(chunk.vectors))
-                hidden = self.model.prefill(chunk.vectors, self.lockstep.cache, stream.slot, stream.length)
+                self._window.make_room(stream, len(chunk.vectors))
+                starts = self._window.starts(stream)
+                hidden = self.model.prefill(chunk.complete(), self.lockstep.cache, stream.slot, starts)
                 self.lockstep.hidden[stream.slot] = hidden[-1]
                 stream.advanced(len(chunk.vectors), chunk.begins_turn)
                 left -= len(chunk.vectors)
@@ -267,7 +293,7 @@ class StepEngine:
 
     def _feed(self, feeding: list[Stream]) -> None:
         for stream in feeding:
-            self._make_room(stream, 1)
+            self._window.make_room(stream, 1)
             row = stream.waiting.popleft()
             assert isinstance(row, Row)
             self._rows[stream.slot] = row.ids
@@ -296,20 +322,20 @@ class StepEngine:
         stream.notes.token_ids.append(decision.token)
         stream.notes.text += stream.written.write(decision.token)
         if decision.reason != "eos":
-            stream.waiting.append(self._prompts.row([decision.token]))
+            stream.answer_with(self._prompts.row([decision.token]))
         self._count(stream, Action.TEXT, decision.reason)
 
     def _frames(self) -> None:
         wanting = [stream for stream in self._streams.values() if stream.wants_frame]
         if not wanting:
             return
-        codes = self.lockstep.frames().cpu()
+        codes = self.lockstep.frames(self._mask(wanting)).cpu()
         for stream in wanting:
             assert stream.answer is not None
             stream.wants_frame = False
             own = codes[stream.slot].clone()
             user = self._intake.user_frame(stream) if stream.plan.mode == "duplex" else None
-            stream.waiting.append(self._prompts.frame(own, user))
+            stream.answer_with(self._prompts.frame(own, user))
             stream.notes.codes, stream.notes.frame = own, stream.answer.progress.frames
             self._count(stream, Action.FRAME, "")
 
@@ -328,22 +354,6 @@ class StepEngine:
         pcm = self._sound.decode(codes)
         for stream in self._streams.values():
             stream.notes.pcm = pcm.get(stream.slot)
-
-    def _output(self, stream: Stream) -> StreamOutput | None:
-        notes, stream.notes = stream.notes, TickNotes()
-        if notes.empty:
-            return None
-        return StreamOutput(
-            stream.number,
-            notes.text,
-            tuple(notes.token_ids),
-            notes.codes,
-            notes.pcm,
-            notes.frame,
-            tuple(notes.words),
-            stream.answer is not None and stream.answer.speaking,
-            notes.finished,
-        )
 
     # --- details ---
 
@@ -364,15 +374,6 @@ class StepEngine:
             raise InvalidSpec("words are for a mouth whose answer has begun")
         return stream.words
 
-    def _make_room(self, stream: Stream, positions: int) -> None:
-        """Depends on the stream alone, so that nobody's window moves because of somebody else."""
-        while stream.length + positions > self._num_positions:
-            starts = stream.turn_starts
-            dropped = positions_to_drop(stream.prompt_length, stream.length, self.settings.dropped_block, starts)
-            cache = self.lockstep.cache
-            drop(self.model.backbone, cache, stream.slot, stream.prompt_length, stream.length, dropped)
-            stream.shortened(dropped)
-
     def _count(self, stream: Stream, action: Action, reason: Finish) -> None:
         assert stream.answer is not None
         progress, most = stream.answer.progress, stream.plan.limits.max_new_positions
@@ -387,7 +388,7 @@ class StepEngine:
         stream.notes.finished = reason
         stream.answer, stream.words, stream.held, stream.wants_frame = None, None, None, False
         if stream.plan.mode != "duplex":
-            stream.waiting.append(self._prompts.row([self.tokenizer.eos_id]))
+            stream.answer_with(self._prompts.row([self.tokenizer.eos_id]))
 
     def _mask(self, streams: list[Stream]) -> Tensor:
         mask = torch.zeros(self.settings.num_slots, dtype=torch.bool)
@@ -396,9 +397,8 @@ class StepEngine:
 
     def _reserve(self, plan: StreamPlan) -> int:
         """Positions beside the prompt without which no conversation fits."""
-        return (
-            max(self.settings.dropped_block, self.settings.prefill_chunk) + plan.limits.max_text_run + _LISTENING_ROWS
-        )
+        conversation = max(self.settings.dropped_block, self.settings.prefill_chunk)
+        return conversation + self._window.moving_positions + plan.limits.max_text_run + _LISTENING_ROWS
 
     def _silence_codes(self) -> Tensor | None:
         if self.settings.silence_codes is not None:

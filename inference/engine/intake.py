@@ -8,7 +8,7 @@ from inference.engine.lockstep import Lockstep
 from inference.engine.plans import EngineSettings
 from inference.engine.prefix_cache import PrefixCache, PrimedPrefix
 from inference.engine.prompt_queue import PromptQueue
-from inference.engine.stream import Stream
+from inference.engine.stream import Row, Stream
 from inference.errors import InvalidSpec
 
 
@@ -23,7 +23,7 @@ class Intake:
         self._lockstep, self._settings = lockstep, settings
 
     def prompt(self, stream: Stream, vectors: Tensor, history: list[Tensor]) -> None:
-        """The system prompt, from the primed ones where it is known, and the turns before."""
+        """The system prompt, from the primed ones where it is known, and the turns before as rows [T, columns]."""
         key = stream.plan.prefix_key
         primed = self.prefixes.find(key, vectors) if key is not None else None
         if primed is not None:
@@ -35,7 +35,7 @@ class Intake:
             stream.prompt_vectors = vectors
             stream.waiting.extend(self.prompts.chunks(vectors, ends_prompt=True))
         for turn in history:
-            stream.waiting.extend(self.prompts.chunks(turn, begins_turn=True))
+            self._give(stream, turn, begins_turn=True)
 
     def keep_prompt(self, stream: Stream) -> None:
         """The system prompt is computed: it stays, and may serve others."""
@@ -47,18 +47,27 @@ class Intake:
 
     def codes(self, stream: Stream, codes: Tensor) -> None:
         """[K, T]: frames as they come, or a whole utterance to be computed like a prompt."""
+        if stream.told is not None:
+            raise InvalidSpec("a checkpoint that hears raw audio is not given codes")
         if stream.plan.mode == "duplex" or codes.shape[1] == 1:
             stream.user_codes.extend(codes.T.cpu().long().clone())
             self.bound(stream)
             return
         self._open_turn(stream)
-        stream.waiting.extend(self.prompts.chunks(self.prompts.audio(codes)))
+        self._give(stream, self.prompts.audio(codes))
+
+    def sound(self, stream: Stream, pcm: Tensor) -> None:
+        """A frame of raw audio, for a checkpoint that hears it."""
+        if stream.told is None:
+            raise InvalidSpec(f"{stream.plan.prompt_task.value} hears no audio")
+        self._open_turn(stream)
+        stream.tell(self.prompts.control("<au_token>"), pcm)
 
     def text(self, stream: Stream, text: str) -> None:
         if stream.plan.mode == "duplex":
             raise InvalidSpec("a duplex stream hears audio only")
         self._open_turn(stream)
-        stream.waiting.extend(self.prompts.chunks(self.prompts.text(text)))
+        self._give(stream, self.prompts.text(text))
 
     def heard(self, stream: Stream) -> None:
         """Frames that came while listening enter the context; a duplex stream keeps them for its own frames."""
@@ -67,9 +76,15 @@ class Intake:
             stream.waiting.append(self.prompts.frame(stream.user_codes.popleft(), None))
 
     def close_turn(self, stream: Stream) -> None:
-        """The assistant's turn begins."""
+        """The assistant's turn begins. Where raw audio is heard, all after the system prompt is computed anew: an
+        answer then waits for a number of chunks that grows with what was said, and for the front end's work on each.
+        """
         stream.turn_open = False
-        stream.waiting.append(self.prompts.control("<|VOILA|>"))
+        self._enter(stream, self.prompts.control("<|VOILA|>"))
+        if stream.told is not None:
+            stream.begin_anew()
+            self._lockstep.cache.lengths[:, stream.slot] = stream.length
+            stream.waiting.extend(stream.told.chunks())
 
     def bound(self, stream: Stream) -> None:
         """Delay must not grow: of what waits too long the oldest goes."""
@@ -90,7 +105,22 @@ class Intake:
     def _open_turn(self, stream: Stream) -> None:
         if not stream.turn_open:
             stream.turn_open = True
-            stream.waiting.append(self.prompts.control("<|HUMAN|>", begins_turn=True))
+            self._enter(stream, self.prompts.control("<|HUMAN|>", begins_turn=True))
+
+    def _enter(self, stream: Stream, row: Row) -> None:
+        """A position of the user's side."""
+        if stream.told is not None:
+            stream.tell(row)
+        else:
+            stream.waiting.append(row)
+
+    def _give(self, stream: Stream, rows: Tensor, *, begins_turn: bool = False) -> None:
+        """Positions that are there at once, rows of ids [T, columns]."""
+        if stream.told is None:
+            stream.waiting.extend(self.prompts.chunks(self.prompts.embed(rows), begins_turn=begins_turn))
+            return
+        for number, ids in enumerate(rows):
+            stream.tell(Row(ids, begins_turn and number == 0))
 
 
 def check_codes(codes: Tensor, num_codebooks: int, codebook_size: int) -> None:

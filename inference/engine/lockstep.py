@@ -1,7 +1,8 @@
 """The device side of a tick: fixed tensors with a row per slot, callers differing only by masks.
 
-Three programs: one position of the backbone, a text draw, one frame of the audio transformer. On a GPU each is
-captured once as a CUDA graph; on a CPU they run as they stand.
+Three programs: one position of the backbone, a text draw, one frame of the audio transformer, the last two once more
+for draws without a top-k, which run only when a slot asks for one. On a GPU each is captured once as a CUDA graph; on a
+CPU they run as they stand.
 """
 
 from collections.abc import Callable
@@ -46,11 +47,14 @@ class Lockstep:
         ones = torch.ones(num_slots, device=device)
         self._divisors = {"text": ones.clone(), "audio": ones.clone()}
         self._top_ks = {"text": ones.long(), "audio": ones.long()}
+        self._unlimited = {name: torch.zeros(num_slots, dtype=torch.bool) for name in ("text", "audio")}
+        """On the host: the slots without a top-k."""
+
         self._programs: dict[object, Callable[[], Tensor]] = {}
 
     def open(self, slot: int, seed: int, text: Sampling, audio: Sampling, frames_allowed: bool) -> None:
         """A slot begins anew: nothing of who had it before is read again."""
-        self.cache.lengths[slot] = 0
+        self.cache.lengths[:, slot] = 0
         self.hidden[slot] = 0
         self._sampler.seeds[slot] = seed
         self._sampler.counters[slot] = 0
@@ -58,6 +62,7 @@ class Lockstep:
         for name, sampling in (("text", text), ("audio", audio)):
             self._divisors[name][slot] = sampling.temperature if sampling.temperature > 0 else 1.0
             self._top_ks[name][slot] = sampling.top_k
+            self._unlimited[name][slot] = sampling.top_k == 0
 
     def feed(self, rows: Tensor, fed: Tensor, span: int) -> None:
         """One more position, ids [B, columns], for the slots where `fed` [B] is true; `span` holds all of theirs."""
@@ -68,12 +73,14 @@ class Lockstep:
     def draw(self, drawn: Tensor) -> tuple[list[int], list[bool]]:
         """Token ids and the wish to speak, per slot; only where `drawn` [B] is true does it count."""
         self._drawn.copy_(drawn)
-        both = self._run("draw", self._draw).tolist()
+        unlimited = bool((drawn & self._unlimited["text"]).any())
+        both = self._run(("draw", unlimited), lambda: self._draw(unlimited)).tolist()
         return both[0], [bool(wish) for wish in both[1]]
 
-    def frames(self) -> Tensor:
-        """Codes [B, K] of a frame for every slot; the caller takes those it asked for."""
-        return self._run("frames", self._frames)
+    def frames(self, wanted: Tensor) -> Tensor:
+        """Codes [B, K] of a frame for every slot; only where `wanted` [B] is true do they count."""
+        unlimited = bool((wanted & self._unlimited["audio"]).any())
+        return self._run(("frames", unlimited), lambda: self._frames(unlimited))
 
     def _run(self, key: object, program: Callable[[], Tensor]) -> Tensor:
         if self.hidden.device.type != "cuda":
@@ -90,11 +97,12 @@ class Lockstep:
         stepped = self.model.step(self._rows, self.cache, self._fed, span)
         return self.hidden.copy_(torch.where(self._fed[:, None], stepped, self.hidden))
 
-    def _draw(self) -> Tensor:
+    def _draw(self, unlimited: bool) -> Tensor:
         logits = self.head.logits(self.hidden)
         column = logits[:, self.head.frame_index]
         column.masked_fill_(~self._frames_allowed, -torch.inf)
-        drawn = self._sampler.draw(logits, self._divisors["text"], self._top_ks["text"], _TEXT_LANE)
+        divisors, top_ks = self._divisors["text"], self._top_ks["text"]
+        drawn = self._sampler.draw(logits, divisors, top_ks, _TEXT_LANE, unlimited=unlimited)
         tokens = self.head.ids(drawn)
         # Counting before the frame's draws gives each step numbers of its own: they share the count, not the lane.
         self._sampler.counters += self._drawn
@@ -102,10 +110,10 @@ class Lockstep:
             return torch.stack([tokens, torch.zeros_like(tokens)])
         return torch.stack([tokens, self.model.speaks(self.hidden).argmax(dim=-1)])
 
-    def _frames(self) -> Tensor:
+    def _frames(self, unlimited: bool) -> Tensor:
         divisors, top_ks = self._divisors["audio"], self._top_ks["audio"]
         return self.model.audio_transformer.generate(
             self.hidden,
-            lambda codebook, logits: self._sampler.draw(logits, divisors, top_ks, codebook + 1),
+            lambda codebook, logits: self._sampler.draw(logits, divisors, top_ks, codebook + 1, unlimited=unlimited),
             self._frame_cache,
         )

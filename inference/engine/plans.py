@@ -118,7 +118,7 @@ class EngineSettings:
     """The window: positions of one slot that are kept, prompt included."""
 
     dropped_block: int = 256
-    """Conversation positions that make room when the window is full, at least."""
+    """Conversation positions that make room, at least, while the last quarter as many are filled."""
 
     prefill_chunk: int = 64
     """Positions of a prompt computed together. Fixed, so that a prompt's numbers never depend on the others."""
@@ -133,7 +133,7 @@ class EngineSettings:
     """Repack the model's weights, in place, for the CPU kernels of this precision; int8 wants a float32 model."""
 
     top_k_bound: int = 64
-    """The largest top-k a plan may ask for."""
+    """The largest top-k a plan may ask for. 0, no limit, may be asked for too, and makes everybody's draws slower."""
 
     max_queued_frames: int = 250
     """Of user audio not yet heard, per stream; beyond it the oldest are dropped and counted."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from inference.codec.base import Codec
+from inference.engine.conversation import Conversation
 from inference.engine.plans import StreamPlan
 from inference.engine.stream import Chunk, Row
 from inference.errors import InvalidSpec
@@ -12,14 +13,19 @@ from inference.models.prompts import Task, audio_rows, head_rows, speaks, text_r
 from inference.models.sampling import Sampling
 from inference.models.tokenizer import VoilaTokenizer
 from inference.models.voila import VoilaModel
+from inference.models.waveform import SAMPLE_RATE_HZ, SAMPLES_PER_POSITION
 
+_WAVEFORM_FRAME = (SAMPLES_PER_POSITION, SAMPLE_RATE_HZ)
 _MAX_SEED = 2**63
 
 
 def check_plan(plan: StreamPlan, model: VoilaModel, top_k_bound: int) -> None:
     """Raises `InvalidSpec` saying what of the plan cannot be honoured."""
-    if (plan.mode == "duplex") != (model.kind == "autonomous") or model.kind == "waveform":
+    modes = {"autonomous": ("duplex",), "waveform": ("turn",), "token": ("turn", "mouth", "ears")}[model.kind]
+    if plan.mode not in modes:
         raise InvalidSpec(f"a {model.kind} checkpoint cannot run a stream in {plan.mode} mode")
+    if model.kind == "waveform":
+        _check_waveform(plan)
     for sampling in (plan.text, plan.audio):
         _check_sampling(sampling, top_k_bound)
     if not 0 <= plan.seed < _MAX_SEED:
@@ -41,14 +47,28 @@ def check_codec(codec: Codec | None, model: VoilaModel) -> None:
     wanted = (model.config.num_codebooks, model.config.codebook_size)
     if codec is None:
         return
+    if model.kind == "waveform" and (codec.samples_per_frame, codec.sample_rate_hz) != _WAVEFORM_FRAME:
+        raise InvalidSpec(
+            f"the model hears {_WAVEFORM_FRAME[0]} samples of raw audio at {_WAVEFORM_FRAME[1]} Hz per frame, the "
+            f"codec's frames have {codec.samples_per_frame} at {codec.sample_rate_hz} Hz"
+        )
     found = (codec.num_codebooks, codec.codebook_size)
     if found != wanted:
         raise InvalidSpec(f"the codec has {found[0]} codebooks of {found[1]}, the model {wanted[0]} of {wanted[1]}")
 
 
+def _check_waveform(plan: StreamPlan) -> None:
+    if plan.prompt_task not in (Task.AUDIO_CHAT, Task.TEXT_CHAT):
+        raise InvalidSpec(f"a checkpoint that hears raw audio does not know {plan.prompt_task.value}")
+    if any(turn.role == "user" and turn.codes is not None for turn in plan.history):
+        raise InvalidSpec("a checkpoint that hears raw audio cannot be told earlier turns of the user as codes")
+
+
 def _check_sampling(sampling: Sampling, top_k_bound: int) -> None:
-    if not 1 <= sampling.top_k <= top_k_bound:
-        raise InvalidSpec(f"this engine draws with a top-k from 1 to {top_k_bound}, not {sampling.top_k}")
+    if not 0 <= sampling.top_k <= top_k_bound:
+        raise InvalidSpec(
+            f"this engine draws with a top-k from 1 to {top_k_bound}, or 0 for no limit, not {sampling.top_k}"
+        )
     if not 0 <= sampling.temperature < float("inf"):
         raise InvalidSpec("a temperature is 0 or positive")
 
@@ -60,8 +80,9 @@ class PromptQueue:
         self._model, self._tokenizer, self._chunk = model, tokenizer, chunk
         self._channels = model.num_columns // model.config.num_codebooks
 
-    def vectors(self, plan: StreamPlan, most: int) -> tuple[Tensor, list[Tensor]]:
-        """The system prompt [L, D], which stays, and earlier turns, of which the oldest are left out beyond `most`.
+    def read(self, plan: StreamPlan, most: int) -> tuple[Tensor, list[Tensor]]:
+        """The system prompt as vectors [L, D], which stays, and earlier turns as rows of ids [T, columns], of which the
+        oldest are left out beyond `most`.
 
         Raises `InvalidSpec` when the system prompt alone is too long.
         """
@@ -75,20 +96,29 @@ class PromptQueue:
         while turns and len(head) + sum(map(len, turns)) > most:
             turns.pop(0)
         prompt = self._model.embed_prompt(self._wide(head), plan.speaker)
-        return prompt, [self._model.embed(self._wide(turn)) for turn in turns]
+        return prompt, [turn.repeat(1, self._channels) for turn in turns]
 
     def text(self, text: str) -> Tensor:
-        return self._model.embed(self._wide(text_rows(self._tokenizer.encode(text.strip()), self._tokenizer)))
+        """Rows of ids [T, columns]."""
+        rows = text_rows(self._tokenizer.encode(text.strip()), self._tokenizer)
+        return rows.repeat(1, self._channels)
+
+    def embed(self, rows: Tensor) -> Tensor:
+        return self._model.embed(rows.to(self._model.embeddings.device))
+
+    def conversation(self, prompt_length: int, most: int) -> Conversation:
+        """For a model that hears raw audio."""
+        return Conversation(self._model, prompt_length, most, self._chunk)
 
     def audio(self, codes: Tensor) -> Tensor:
-        """Vectors [T, D] of the user's codes [K, T]."""
-        return self._model.embed(audio_rows(codes, self._tokenizer).to(self._model.embeddings.device))
+        """Rows of ids [T, K] of the user's codes [K, T]."""
+        return audio_rows(codes, self._tokenizer)
 
     def chunks(self, vectors: Tensor, *, ends_prompt: bool = False, begins_turn: bool = False) -> list[Chunk]:
         """Where the cuts are depends on these vectors alone."""
         pieces = vectors.split(self._chunk) if len(vectors) else ()
         last = len(pieces) - 1
-        return [Chunk(x, ends_prompt and i == last, begins_turn and i == 0) for i, x in enumerate(pieces)]
+        return [Chunk(x, ends_prompt, ends_prompt and i == last, begins_turn and i == 0) for i, x in enumerate(pieces)]
 
     def row(self, ids: list[int], *, begins_turn: bool = False) -> Row:
         """A text or control token in every column."""

@@ -28,7 +28,8 @@ class Sampler:
     """Temperature, top-k and a draw with settings per slot; everything a tensor of fixed shape.
 
     Gumbel noise keyed by id, and the largest sum is a draw from the softmax (Gumbel-max); only the `bound` largest
-    logits are looked at. Of logits equal at the edge of the top-k not all are kept, unlike in the reference.
+    logits are looked at, unless somebody has no limit. Of logits equal at the edge of the top-k not all are kept,
+    unlike in the reference.
     """
 
     def __init__(self, num_slots: int, bound: int, device: torch.device | str = "cpu") -> None:
@@ -37,11 +38,22 @@ class Sampler:
         self.seeds = torch.zeros(num_slots, dtype=torch.long, device=device)
         self.counters = torch.zeros(num_slots, dtype=torch.long, device=device)
 
-    def draw(self, logits: Tensor, temperature: Tensor, top_k: Tensor, lane: int) -> Tensor:
-        """Indices [B] from logits [B, V]; `temperature` [B] is what to divide by, `top_k` [B] at most the bound."""
+    def draw(self, logits: Tensor, temperature: Tensor, top_k: Tensor, lane: int, *, unlimited: bool = False) -> Tensor:
+        """Indices [B] from logits [B, V]; `temperature` [B] is what to divide by, `top_k` [B] at most the bound.
+
+        A top-k of 0 keeps everything, and counts only in an `unlimited` draw: it looks at all logits besides, and
+        leaves the draws of the others bit for bit as they are.
+        """
         bound = min(self._bound, logits.shape[-1])
         values, ids = logits.topk(bound, dim=-1)
-        noise = -torch.log(-torch.log(uniforms(self.seeds, self.counters, lane, ids)))
-        scores = values / temperature[:, None] + noise
+        scores = self._scores(values, temperature, lane, ids)
         scores.masked_fill_(self._ranks[:, :bound] >= top_k[:, None], -torch.inf)
-        return ids.gather(1, scores.argmax(dim=-1, keepdim=True))[:, 0]
+        drawn = ids.gather(1, scores.argmax(dim=-1, keepdim=True))[:, 0]
+        if not unlimited:
+            return drawn
+        every_id = torch.arange(logits.shape[-1], device=logits.device)[None]
+        return torch.where(top_k > 0, drawn, self._scores(logits, temperature, lane, every_id).argmax(dim=-1))
+
+    def _scores(self, logits: Tensor, temperature: Tensor, lane: int, ids: Tensor) -> Tensor:
+        noise = -torch.log(-torch.log(uniforms(self.seeds, self.counters, lane, ids)))
+        return logits / temperature[:, None] + noise

@@ -39,7 +39,7 @@ class VoiceChanges:
 
     def ask(self, stream: Stream, plan: StreamPlan, cache: KVCache) -> None:
         """Begins to change `stream` to `plan`, which differs in speaker and prefix key only."""
-        vectors, _ = self._prompts.vectors(replace(plan, history=()), cache.num_positions)
+        vectors, _ = self._prompts.read(replace(plan, history=()), cache.num_positions)
         change = _Change(stream, plan, vectors, deque(vectors.split(self._chunk)))
         self._waiting.pop(stream.number, None)
         primed = self._prefixes.find(plan.prefix_key, vectors) if plan.prefix_key is not None else None
@@ -71,7 +71,7 @@ class VoiceChanges:
         if self._scratch is None:
             self._scratch = self._model.backbone.new_cache(1, cache.num_positions)
         chunk = change.chunks.popleft()
-        self._model.prefill(chunk, self._scratch, 0, change.done)
+        self._model.prefill(chunk, self._scratch, 0, [change.done] * len(self._scratch.keys))
         change.done += len(chunk)
 
     def _finish(self, change: _Change, cache: KVCache) -> None:

@@ -1,5 +1,6 @@
 """The Llama backbone over time, on static caches: chunks of one slot (prefill) or one position of every slot (step)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -67,17 +68,17 @@ class Backbone:
             device=self.norm.device,
         )
 
-    def prefill(self, x: Tensor, cache: KVCache, slot: int, start: int | None = None) -> Tensor:
+    def prefill(self, x: Tensor, cache: KVCache, slot: int, starts: Sequence[int] | None = None) -> Tensor:
         """Positions x [T, D] appended to one slot; hidden states [T, D] after the final norm.
 
-        A caller that knows how many positions the slot holds says so in `start` and spares a look at the device.
+        A caller that knows how many positions the slot holds in each layer says so in `starts` and spares a look at
+        the device.
         """
-        start = int(cache.lengths[slot]) if start is None else start
-        end = start + len(x)
-        cos, sin = self._cos[start:end, None], self._sin[start:end, None]
-        columns = torch.arange(end, device=x.device)
-        mask = columns[None, :] <= torch.arange(start, end, device=x.device)[:, None]
-        for index, layer in enumerate(self.layers):
+        starts = cache.lengths[:, slot].tolist() if starts is None else starts
+        places = {start: self._place(start, len(x)) for start in set(starts)}
+        for index, (layer, start) in enumerate(zip(self.layers, starts, strict=True)):
+            end = start + len(x)
+            cos, sin, mask = places[start]
             q, k, v = self._project(rms_norm(x, layer.input_norm, self.config.norm_eps), layer)
             q, k = rotate_halves(q, cos, sin), rotate_halves(k, cos, sin)
             keys, values = cache.keys[index][slot], cache.values[index][slot]
@@ -88,8 +89,14 @@ class Backbone:
             )
             x = x + layer.out(mixed[0].transpose(0, 1).reshape(len(x), self._q_dim))
             x = x + self._mlp(x, layer)
-        cache.lengths[slot] = end
+        cache.lengths[:, slot] += len(x)
         return rms_norm(x, self.norm, self.config.norm_eps)
+
+    def _place(self, start: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotations [count, 1, d] of positions from `start` on, and what each of them sees [count, start + count]."""
+        end = start + count
+        columns = torch.arange(end, device=self._cos.device)
+        return self._cos[start:end, None], self._sin[start:end, None], columns[None, :] <= columns[start:, None]
 
     def step(self, x: Tensor, cache: KVCache, active: Tensor, span: int | None = None) -> Tensor:
         """One position x [B, D] of every slot; hidden states [B, D] after the final norm.
@@ -99,21 +106,21 @@ class Backbone:
         """
         span = cache.num_positions if span is None else span
         at = cache.lengths.clamp(max=span - 1)
-        cos, sin = self._cos[at][:, None], self._sin[at][:, None]
-        hidden_columns = torch.arange(span, device=x.device)[None, :] > at[:, None]
+        cos, sin = self._cos[at][:, :, None], self._sin[at][:, :, None]
+        hidden_columns = torch.arange(span, device=x.device) > at[:, :, None]
         bias = torch.zeros(hidden_columns.shape, dtype=x.dtype, device=x.device)
-        bias = bias.masked_fill_(hidden_columns, -torch.inf)[:, None, None]
+        bias = bias.masked_fill_(hidden_columns, -torch.inf)[:, :, None, None]
         rows = cache.next_rows(active)
         for index, layer in enumerate(self.layers):
             q, k, v = self._project(rms_norm(x, layer.input_norm, self.config.norm_eps), layer)
-            q, k = rotate_halves(q, cos, sin), rotate_halves(k, cos, sin)
-            cache.write(index, rows, k, v)
+            q, k = rotate_halves(q, cos[index], sin[index]), rotate_halves(k, cos[index], sin[index])
+            cache.write(index, rows[index], k, v)
             # The query heads that share a key head stand as its positions: nothing is repeated.
             mixed = F.scaled_dot_product_attention(
                 q.unflatten(1, (self.config.num_kv_heads, -1)),
                 cache.keys[index][:, :, :span],
                 cache.values[index][:, :, :span],
-                attn_mask=bias,
+                attn_mask=bias[index],
             )
             x = x + layer.out(mixed.reshape(len(x), self._q_dim))
             x = x + self._mlp(x, layer)

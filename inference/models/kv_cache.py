@@ -5,10 +5,11 @@ from torch import Tensor
 
 
 class KVCache:
-    """Static per-layer caches: keys and values are lists of [B, H, S + 1, D], `lengths` [B] the filled positions.
+    """Static per-layer caches: keys and values are lists of [B, H, S + 1, D], `lengths` [layers, B] the filled
+    positions.
 
-    Rows differ only by their length: what lies beyond it is never read. The last position takes what slots write that
-    do not take part in a step.
+    Slots differ only by their lengths: what lies beyond them is never read. The layers of a slot have one length, but
+    while a sliding window moves. The last position takes what slots write that do not take part in a step.
     """
 
     def __init__(
@@ -25,13 +26,13 @@ class KVCache:
         shape = (num_slots, num_heads, num_positions + 1, head_dim)
         self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
         self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
-        self.lengths = torch.zeros(num_slots, dtype=torch.long, device=device)
+        self.lengths = torch.zeros((num_layers, num_slots), dtype=torch.long, device=device)
         heads = torch.arange(num_slots * num_heads, device=device)
         self._first_rows = (heads * (num_positions + 1)).view(num_slots, num_heads)
 
     @property
     def num_slots(self) -> int:
-        return len(self.lengths)
+        return self.lengths.shape[1]
 
     @property
     def num_positions(self) -> int:
@@ -42,12 +43,14 @@ class KVCache:
         return sum(tensor.numel() * tensor.element_size() for tensor in (*self.keys, *self.values))
 
     def next_rows(self, active: Tensor) -> Tensor:
-        """Where one more position of every slot goes, as rows of `write`; slots not `active` [B] get the last."""
+        """Where one more position of every slot goes, per layer, as rows of `write`; slots not `active` [B] get the
+        last.
+        """
         at = torch.where(active, self.lengths, self.num_positions).clamp(max=self.num_positions)
-        return (self._first_rows + at[:, None]).view(-1)
+        return (self._first_rows + at[:, :, None]).flatten(1)
 
     def write(self, layer: int, rows: Tensor, keys: Tensor, values: Tensor) -> None:
-        """One position [B, H, D] of every slot, at `next_rows`."""
+        """One position [B, H, D] of every slot, at that layer's `next_rows`."""
         dim = keys.shape[-1]
         self.keys[layer].view(-1, dim).index_copy_(0, rows, keys.reshape(-1, dim))
         self.values[layer].view(-1, dim).index_copy_(0, rows, values.reshape(-1, dim))
@@ -61,7 +64,7 @@ class KVCache:
         for layer, (keys, values) in enumerate(zip(prefix.keys, prefix.values, strict=True)):
             self.keys[layer][slot, :, : prefix.length] = keys
             self.values[layer][slot, :, : prefix.length] = values
-        self.lengths[slot] = prefix.length
+        self.lengths[:, slot] = prefix.length
 
     def prefix(self, slot: int, length: int) -> "KVPrefix":
         """A copy of the first `length` positions of a slot."""

@@ -1,5 +1,6 @@
 """A Voila checkpoint: embeddings, backbone, heads. Shapes: L positions, K codebooks, B slots, D width, V vocabulary."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -93,9 +94,9 @@ class VoilaModel:
             x = x + waveform.to(x)
         return x
 
-    def prefill(self, x: Tensor, cache: KVCache, slot: int, start: int | None = None) -> Tensor:
-        """Hidden states [L, D] of vectors x [L, D] appended to a slot, which holds `start` positions."""
-        return self.backbone.prefill(x, cache, slot, start)
+    def prefill(self, x: Tensor, cache: KVCache, slot: int, starts: Sequence[int] | None = None) -> Tensor:
+        """Hidden states [L, D] of vectors x [L, D] appended to a slot, which holds `starts` positions, per layer."""
+        return self.backbone.prefill(x, cache, slot, starts)
 
     def step(self, rows: Tensor, cache: KVCache, active: Tensor, span: int | None = None) -> Tensor:
         """Hidden states [B, D] after one more position, rows of ids [B, K], in every active slot."""

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from inference.checkpoints.tensors import TensorFolder
 
+SAMPLE_RATE_HZ = 16_000
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
 SAMPLES_PER_POSITION = 640
@@ -15,11 +16,13 @@ LEADING_SAMPLES = 80
 _EXTRACTOR = "feature_extractor.conv_layers."
 _ADAPTER = "audio_feature_extractor_adapter."
 _NORM_EPS = 1e-5
+_PIECE = 2048
+"""Outputs of the first convolution that are looked at together for the levels."""
 
 
 class WaveformFrontEnd:
     """A track [80 + 640 L] to vectors [L, D]. Its GroupNorm runs over the whole track: neither causal nor
-    streamable.
+    streamable. Given the levels of the track, the vectors of a stretch of positions need only its own samples.
     """
 
     def __init__(self, hidden_size: int, tensors: TensorFolder) -> None:
@@ -53,13 +56,32 @@ class WaveformFrontEnd:
     def in_checkpoint(tensors: TensorFolder) -> bool:
         return f"{_EXTRACTOR}0.conv.weight" in tensors
 
-    def __call__(self, track: Tensor) -> Tensor:
-        """Vectors [L, D] of a track of 80 + 640 L samples."""
+    def levels(self, track: Tensor) -> Tensor:
+        """What the GroupNorm, one channel per group, takes from a track of 80 + 640 L samples: mean and inverse
+        deviation [2, C] of the first convolution.
+        """
+        weight, stride, kernel = self.convs[0], STRIDES[0], KERNELS[0]
+        count = (len(track) - kernel) // stride + 1
+        sums = torch.zeros(2, len(weight), dtype=torch.float64, device=weight.device)
+        for first in range(0, count, _PIECE):
+            end = min(first + _PIECE, count)
+            samples = track[first * stride : (end - 1) * stride + kernel]
+            # Silence, which lies under all text, gives zeros: there is no bias.
+            if samples.any():
+                x = F.conv1d(samples.to(weight)[None, None], weight, stride=stride)[0].double()
+                sums += torch.stack([x.sum(-1), x.square().sum(-1)])
+        mean, square = sums / count
+        return torch.stack([mean, (square - mean.square() + _NORM_EPS).rsqrt()]).float()
+
+    def __call__(self, track: Tensor, levels: Tensor | None = None) -> Tensor:
+        """Vectors [L, D] of 80 + 640 L samples: a whole track, or a piece of one whose `levels` are given."""
+        mean, inverse_deviation = self.levels(track) if levels is None else levels
         x = track.to(self.convs[0])[None, None]
         for index, (weight, stride) in enumerate(zip(self.convs, STRIDES, strict=True)):
             x = F.conv1d(x, weight, stride=stride)
             if index == 0:
-                x = F.group_norm(x, x.shape[1], *self.group_norm, eps=_NORM_EPS)
+                scale, shift = (part.float()[:, None] for part in self.group_norm)
+                x = ((x.float() - mean[:, None]) * inverse_deviation[:, None] * scale + shift).to(x.dtype)
             x = F.gelu(x)
         x = F.conv1d(x, self.pooling, stride=2).transpose(1, 2)
         x = F.gelu(F.layer_norm(x, x.shape[-1:], *self.pooling_norm, eps=_NORM_EPS))

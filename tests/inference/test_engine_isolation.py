@@ -1,12 +1,14 @@
 """What one slot does never moves another: bit for bit, at a fixed number of slots."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
 from inference.engine.engine import StepEngine
 from inference.engine.plans import Limits, StreamPlan
+from inference.models.sampling import Sampling
 from inference.models.voila import VoilaModel
 from tests.inference.engine_calls import WARM, Record, checkpoints, random_codes, small_settings
 
@@ -64,6 +66,14 @@ def talks_past_its_window(engine: StepEngine, tick: int) -> None:
         engine.push_codes(other, random_codes(1, seed=tick))
 
 
+def draws_without_a_limit(engine: StepEngine, tick: int) -> None:
+    if tick == 2:
+        other = engine.open(replace(plan(_mode(engine), 3, "Short."), text=Sampling(1.0, 0), audio=Sampling(1.0, 0)))
+        if _mode(engine) == "turn":
+            engine.push_codes(other, random_codes(4))
+            engine.begin_answer(other)
+
+
 def _mode(engine: StepEngine) -> str:
     return "duplex" if engine.model.kind == "autonomous" else "turn"
 
@@ -91,7 +101,8 @@ def call(model: VoilaModel, neighbour: Neighbour, num_positions: int = 256) -> t
 
 @pytest.mark.parametrize("kind", ["chat", "duplex", "chat in bfloat16"])
 @pytest.mark.parametrize(
-    "neighbour", [joins_and_leaves, brings_a_long_prompt, opens_anew_all_the_time, talks_past_its_window]
+    "neighbour",
+    [joins_and_leaves, brings_a_long_prompt, opens_anew_all_the_time, talks_past_its_window, draws_without_a_limit],
 )
 def test_a_call_is_not_moved_by_its_neighbour(neighbour: Neighbour, kind: str) -> None:
     made = checkpoints()
@@ -129,4 +140,5 @@ def test_a_prompt_longer_than_the_budget_of_a_tick_delays_nobodys_frame() -> Non
     for _ in range(20):
         engine.tick()
     assert engine.stream(other).answer is not None
-    assert engine.stream(other).prompt_length > 0
+    assert engine.ready(other)
+    assert engine.ready(mine)

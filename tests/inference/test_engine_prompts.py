@@ -149,7 +149,7 @@ def test_a_model_that_wants_audio_ids_as_text_never_gets_one() -> None:
     ("changes", "complaint"),
     [
         ({"mode": "duplex"}, "token checkpoint"),
-        ({"text": Sampling(0.2, 0)}, "top-k"),
+        ({"text": Sampling(0.2, -1)}, "top-k"),
         ({"audio": Sampling(0.2, 5000)}, "top-k"),
         ({"audio": Sampling(-1.0, 5)}, "temperature"),
         ({"seed": -1}, "seed"),

@@ -14,12 +14,12 @@ def draws(logits: torch.Tensor, temperature: float, top_k: int, count: int, boun
     divisor, k = torch.tensor([temperature]), torch.tensor([top_k])
     drawn = []
     for _ in range(count):
-        drawn.append(sampler.draw(logits[None], divisor, k, 0))
+        drawn.append(sampler.draw(logits[None], divisor, k, 0, unlimited=top_k == 0))
         sampler.counters += 1
     return torch.cat(drawn)
 
 
-@pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 5), (0.8, 12), (2.5, 3)])
+@pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 5), (0.8, 12), (2.5, 3), (1.5, 0)])
 def test_draws_follow_the_distribution_of_the_plain_sampler(temperature: float, top_k: int) -> None:
     logits = torch.randn(40, generator=torch.Generator().manual_seed(2)) * 2
     wanted = distribution(logits, Sampling(temperature, top_k))
@@ -28,6 +28,20 @@ def test_draws_follow_the_distribution_of_the_plain_sampler(temperature: float, 
     assert (found[wanted == 0] == 0).all()
     # Four standard deviations of a share.
     assert ((found - wanted).abs() <= 4 * (wanted * (1 - wanted) / count).sqrt() + 1e-9).all()
+
+
+def test_a_neighbour_without_a_limit_moves_nobodys_draw() -> None:
+    logits = torch.randn(3, 200, generator=torch.Generator().manual_seed(9)) * 0.1
+    sampler = Sampler(3, 16)
+    ones, limited, mixed = torch.ones(3), torch.tensor([16, 3, 1]), torch.tensor([16, 0, 1])
+    beyond = 0
+    for _ in range(50):
+        alone = sampler.draw(logits, ones, limited, 1)
+        beside = sampler.draw(logits, ones, mixed, 1, unlimited=True)
+        assert beside[[0, 2]].tolist() == alone[[0, 2]].tolist()
+        beyond += int(beside[1]) not in logits[1].topk(16).indices
+        sampler.counters += 1
+    assert beyond > 25
 
 
 def test_top_k_one_is_greedy_whatever_the_seed() -> None:

@@ -5,6 +5,7 @@ import torch
 
 from inference.engine.plans import Limits, StreamPlan
 from inference.models.prompts import PromptTurn, Task
+from inference.models.sampling import Sampling
 from tests.inference.engine_calls import (
     GREEDY,
     LONG_RUNS,
@@ -40,6 +41,23 @@ def test_an_answer_to_speech_is_the_one_the_plain_loop_gives(speaker: torch.Tens
     assert found.context == wanted
     assert found.frames
     assert len(found.context) > len(found.frames)
+
+
+def test_without_a_top_k_all_that_the_model_holds_possible_is_drawn() -> None:
+    """Near temperature 0 that is the greedy answer; at a high one, ids and codes that no top-k would give."""
+    made = checkpoints()
+    codes = random_codes(30)
+    wanted = whole_turn(made.chat, made.tokenizer, Task.AUDIO_CHAT, "Be kind.", [PromptTurn("user", codes=codes)])
+    contexts = []
+    for temperature, top_k in ((1e-5, 0), (30.0, 0), (30.0, 1)):
+        engine = made.engine(top_k_bound=4)
+        sampling = Sampling(temperature, top_k)
+        stream = engine.open(plan("turn", text=sampling, audio=sampling))
+        engine.push_codes(stream, codes)
+        engine.begin_answer(stream)
+        contexts.append(run_until_finished(engine, stream).context)
+    assert contexts[0] == contexts[2] == wanted
+    assert contexts[1] != wanted
 
 
 def test_speech_heard_frame_by_frame_gives_the_same_answer_as_speech_given_at_once() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from inference.codec.encodec import EncodecCodec
 from inference.models.tokenizer import CONTROL_TOKENS, VoilaTokenizer
 from inference.models.voila import Dtype, VoilaModel
+from inference.models.waveform import KERNELS
 
 CODEBOOKS, CODEBOOK_SIZE = 4, 64
 FRAME_TOKEN = "<au_token>"
@@ -52,13 +53,21 @@ def write_tokenizer(folder: Path) -> VoilaTokenizer:
 
 
 def write_model(
-    folder: Path, *, autonomous: bool = False, frame_pull: float = 3.0, seed: int = 1, shape: TinyShape | None = None
+    folder: Path,
+    *,
+    autonomous: bool = False,
+    raw_audio: bool = False,
+    frame_pull: float = 3.0,
+    seed: int = 1,
+    shape: TinyShape | None = None,
 ) -> Path:
     """A checkpoint folder with its tokenizer. `frame_pull` stretches the row that asks for frames: 0 never asks."""
     shape = shape or TinyShape()
     tokenizer = write_tokenizer(folder)
     vocab = -(-len(tokenizer) // 64) * 64
     tensors = _model_tensors(shape, vocab, autonomous, torch.Generator().manual_seed(seed))
+    if raw_audio:
+        tensors |= _front_end_tensors(shape, torch.Generator().manual_seed(seed))
     frame, eos = tokenizer.control[FRAME_TOKEN], tokenizer.eos_id
     tensors["lm_head.weight"][frame] *= frame_pull
     # A long row would end nearly every answer at once, a zero row none of them.
@@ -74,12 +83,18 @@ def load_model(folder: Path, dtype: Dtype = "float32") -> tuple[VoilaModel, Voil
 
 
 def write_codec(
-    folder: Path, *, seed: int = 2, filters: int = 4, dim: int = 16, ratios: tuple[int, ...] = CODEC_RATIOS
+    folder: Path,
+    *,
+    seed: int = 2,
+    filters: int = 4,
+    dim: int = 16,
+    ratios: tuple[int, ...] = CODEC_RATIOS,
+    causal: bool = True,
 ) -> Path:
-    """A causal codec with zero padding: 16 kHz, and as many samples per frame as the four ratios' product, 640."""
+    """A codec with zero padding: 16 kHz, and as many samples per frame as the four ratios' product, 640."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {
-        "model_type": "encodec", "use_causal_conv": True, "upsampling_ratios": list(ratios),
+        "model_type": "encodec", "use_causal_conv": causal, "upsampling_ratios": list(ratios),
         "sampling_rate": 16000, "audio_channels": 1, "codebook_size": CODEBOOK_SIZE, "codebook_dim": dim,
         "hidden_size": dim, "num_filters": filters, "num_residual_layers": 1, "dilation_growth_rate": 2,
         "kernel_size": 7, "last_kernel_size": 7, "residual_kernel_size": 3, "compress": 2, "num_lstm_layers": 1,
@@ -135,6 +150,27 @@ def _model_tensors(shape: TinyShape, vocab: int, autonomous: bool, generator: to
     if autonomous:
         tensors["voila_predictor.0.weight"] = weight(2, hidden)
         tensors["voila_predictor.0.bias"] = torch.tensor([0.5, 0.0])
+    return tensors
+
+
+def _front_end_tensors(shape: TinyShape, generator: torch.Generator, channels: int = 12) -> dict[str, Tensor]:
+    """What hears raw audio, loud enough beside the embeddings to be noticed."""
+    extractor, adapter = "feature_extractor.conv_layers.", "audio_feature_extractor_adapter."
+    tensors = {}
+    for i, kernel in enumerate(KERNELS):
+        inputs = channels if i else 1
+        weight = torch.randn(channels, inputs, kernel, generator=generator)
+        tensors[f"{extractor}{i}.conv.weight"] = weight * 2 / (inputs * kernel) ** 0.5
+    pooling = torch.randn(channels, channels, 2, generator=generator) / (2 * channels) ** 0.5
+    projection = torch.randn(shape.hidden, channels, generator=generator) * 2 / channels**0.5
+    tensors |= {
+        f"{adapter}conv_layers.conv.weight": pooling,
+        f"{adapter}feat_proj.projection.weight": projection,
+        f"{adapter}feat_proj.projection.bias": torch.randn(shape.hidden, generator=generator) * 0.1,
+    }
+    for norm in (f"{extractor}0", f"{adapter}conv_layers", f"{adapter}feat_proj"):
+        tensors[f"{norm}.layer_norm.weight"] = torch.ones(channels)
+        tensors[f"{norm}.layer_norm.bias"] = torch.randn(channels, generator=generator) * 0.1
     return tensors
 
 
