@@ -81,9 +81,28 @@ class SetStyle:
 
 @dataclass(frozen=True, slots=True)
 class SetVoice:
-    """From the next words on."""
+    """From the next words on. Answered, in order, by one `VoiceChanged` or `VoiceRefused` each."""
 
     voice: VoiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class UserText:
+    """The user's turn as text, for a model that answers by itself. Other lanes ignore it: there the mind is asked."""
+
+    response_id: str
+    """Of the answer."""
+
+    text: str
+    speaks: bool = True
+    """False: the answer is text only (`TextWritten`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetOutput:
+    """Whether a model that answers by itself speaks or writes (`TextWritten`), from its next answer on."""
+
+    speaks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +123,8 @@ Command = (
     | SetStyle
     | SetVoice
     | SetTurnTaking
+    | UserText
+    | SetOutput
 )
 
 # --- events: worker to web side -------------------------------------------------------------------------------
@@ -231,6 +252,32 @@ class WordSpoken:
 
 
 @dataclass(frozen=True, slots=True)
+class TextWritten:
+    """The next piece of an answer that is not spoken. It has no `SpeechStarted`; `SpeechFinished` ends it."""
+
+    response_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceChanged:
+    """`SetVoice` is granted: this voice speaks from the next words on."""
+
+    voice: str
+    """Its slug."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceRefused:
+    """`SetVoice` cannot be granted; the voice stays as it was."""
+
+    voice: str
+    """The slug of the one asked for."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechFinished:
     """A response is over: said in full, or cut short."""
 
@@ -290,6 +337,9 @@ Event = (
     | SpeechStarted
     | AudioOut
     | WordSpoken
+    | TextWritten
+    | VoiceChanged
+    | VoiceRefused
     | SpeechFinished
     | LatencyMarks
     | Dropped

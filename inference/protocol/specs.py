@@ -86,6 +86,9 @@ class VoiceSpec(_Checked):
     formant_ratio: float = _between(0.7, 1.4, 1.0)
     """Scale of the formants: above 1 a smaller speaker."""
 
+    timbre: str = ""
+    """Speakers of the bundled voice model and their shares, such as `slt` or `slt:2 alto:1`; empty picks by pitch."""
+
     embedding: tuple[float, ...] = ()
     """Speaker embedding (256 numbers) for mouths that take one; empty when the voice has none."""
 
@@ -230,6 +233,9 @@ class SessionSpec:
     lead_s: float = 0.4
     client_ducks: bool = False
     """True: the player lowers its own output on `OutputGain`. False: the worker does it on audio not yet sent."""
+
+    speaks: bool = True
+    """False: a model that answers by itself writes its answers, until `SetOutput` says otherwise."""
 
     acknowledges: bool = False
     """True: the client sends `PlaybackAck`. False: what was heard is reckoned from the clock."""

@@ -21,10 +21,12 @@ from inference.protocol import (
     Heard,
     PlaybackAck,
     SessionSpec,
+    SetStyle,
     SetTurnTaking,
     SetVoice,
     SpeechFinished,
     StartSpeech,
+    UserText,
     VoiceStopped,
     Words,
 )
@@ -85,12 +87,15 @@ class DuplexStream:
                 self._emit(now, self._turns.clear())
             case SetTurnTaking(profile=profile, detects_turns=detects_turns):
                 self._turns.set_profile(profile, detects_turns)
+            case SetStyle(style=style):
+                self._speaking.set_style(style)
             case _:
                 self._refuse(command)
 
     def _refuse(self, command: Command) -> None:
         match command:
-            case StartSpeech(response_id=response_id):
+            case StartSpeech(response_id=response_id) | UserText(response_id=response_id):
+                # It says what it likes, and it hears sound only.
                 self._events.append(SpeechFinished(response_id, 0, "failed", UNSUPPORTED))
             case SetVoice(voice=voice):
                 self._events += self._shared.change_voice(self._number, self._character, voice)
@@ -132,8 +137,8 @@ class DuplexStream:
     def _emit(self, now: float, events: Sequence[Event]) -> None:
         for event in events:
             match event:
-                case VoiceStopped():
-                    self._marks.turn_ended(now)
+                case VoiceStopped(at_ms=at_ms):
+                    self._marks.turn_ended(now - (self._turns.heard_s - at_ms / 1000))
                 case Heard():
                     self._marks.transcript_ready()
         self._events += events

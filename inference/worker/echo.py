@@ -11,9 +11,11 @@ from inference.protocol import (
     Event,
     InputCleared,
     SessionSpec,
+    SetVoice,
     SpeechFinished,
     SpeechStarted,
     StartSpeech,
+    VoiceRefused,
 )
 from inference.worker.lanes import LaneStream, Pulse
 
@@ -46,6 +48,8 @@ class EchoStream:
                 self._finish(reason)
             case ClearInput():
                 self._events.append(InputCleared())
+            case SetVoice(voice=voice):
+                self._events.append(VoiceRefused(voice.slug, "an echo has no voice of its own"))
 
     def audio(self, now: float, pcm: bytes) -> None:
         if not self._speaking:

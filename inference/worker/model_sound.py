@@ -129,7 +129,7 @@ class ModelVoice:
         """The frame whose sound this tick completes, if it does."""
         self._text += output.text
         if output.codes is not None:
-            self._made.append((self._take_text(), output.speaking))
+            self._made.append((self.take_text(), output.speaking))
         if output.pcm is None or not self._made:
             return None
         text, speaking = self._made.popleft()
@@ -143,9 +143,10 @@ class ModelVoice:
     def finish(self) -> Said:
         """The end of an answer: words after its last frame, and the sound that the resampler holds back."""
         silence = torch.zeros(self._codec.samples_per_frame)
-        return Said(self._take_text(), False, self._sound.frames(silence))
+        return Said(self.take_text(), False, self._sound.frames(silence))
 
-    def _take_text(self) -> str:
+    def take_text(self) -> str:
+        """The words since the last frame."""
         text, self._text = self._text, ""
         # A model may well write control characters; no page or database wants them.
         return "".join(char for char in text if char.isprintable() or char in " \n\t")

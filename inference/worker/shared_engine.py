@@ -13,7 +13,7 @@ from inference.engine.engine import StepEngine
 from inference.engine.plans import Limits, Mode, StreamOutput, StreamPlan
 from inference.errors import InferenceError, InvalidSpec, ModelFault
 from inference.models.config import SPEAKER_DIM
-from inference.protocol import Event, Fault, SessionSpec, VoiceSpec
+from inference.protocol import Event, SessionSpec, VoiceChanged, VoiceRefused, VoiceSpec
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,11 @@ class SharedEngine:
         return self.engine.settings.num_slots
 
     @property
+    def hears_raw_audio(self) -> bool:
+        """Whether the model hears the user's audio itself, not its codes."""
+        return self.engine.model.kind == "waveform"
+
+    @property
     def device(self) -> torch.device:
         return self.engine.model.embeddings.device
 
@@ -76,17 +81,14 @@ class SharedEngine:
         return number
 
     def change_voice(self, number: int | None, character: str, voice: VoiceSpec) -> list[Event]:
-        """Another voice for an open stream. A voice the engine cannot take is told, and the call goes on as it was."""
+        """Another voice for an open stream: `VoiceChanged`, or `VoiceRefused` and the call goes on as it was."""
         if number not in self._users:
             return []
         try:
-            speaker = speaker_of(voice)
-            if speaker is None:
-                raise InvalidSpec(f"the voice {voice.slug} has no speaker embedding, which this character speaks by")
-            self.engine.change_voice(number, speaker, prefix_key(character, voice))
+            self.engine.change_voice(number, needed_speaker_of(voice), prefix_key(character, voice))
         except InvalidSpec as error:
-            return [Fault(UNSUPPORTED, str(error))]
-        return []
+            return [VoiceRefused(voice.slug, str(error))]
+        return [VoiceChanged(voice.slug)]
 
     def close(self, number: int) -> None:
         """Idempotent."""
@@ -116,6 +118,11 @@ class SharedEngine:
         self._due = due + (missed + 1) * self.frame_s
         self._step(now)
         return self._due
+
+    def advance(self, now: float) -> None:
+        """A tick on demand, for users that draw their sound instead of being driven by the clock."""
+        if self._users and not self._failed:
+            self._step(now)
 
     def _step(self, now: float) -> None:
         for number, user in list(self._users.items()):
@@ -159,6 +166,14 @@ def plan_of(spec: SessionSpec, mode: Mode, limits: Limits) -> StreamPlan:
 def prefix_key(character: str, voice: VoiceSpec) -> Hashable:
     """What a primed prompt belongs to."""
     return (character, voice.slug, voice.embedding)
+
+
+def needed_speaker_of(voice: VoiceSpec) -> torch.Tensor:
+    """The voice's embedding [256]. Raises `InvalidSpec` where it has none, or one of another length."""
+    speaker = speaker_of(voice)
+    if speaker is None:
+        raise InvalidSpec(f"the voice {voice.slug} has no speaker embedding, which this character speaks by")
+    return speaker
 
 
 def speaker_of(voice: VoiceSpec) -> torch.Tensor | None:

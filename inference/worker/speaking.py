@@ -19,6 +19,8 @@ from inference.protocol import (
     SpeechPart,
     SpeechStarted,
     StyleSpec,
+    VoiceChanged,
+    VoiceRefused,
     VoiceSpec,
     WordSpoken,
 )
@@ -108,9 +110,13 @@ class Speaking:
             self._delivery.speech.set_style(style)
 
     def set_voice(self, now: float, voice: VoiceSpec) -> list[Event]:
-        """From the next words on, also of the open response."""
+        """From the next words on, also of the open response. What the mouth cannot speak is refused."""
+        try:
+            self._mouth.prepare(voice)
+        except InvalidSpec as error:
+            return [VoiceRefused(voice.slug, str(error))]
         self._voice = voice
-        return self.add(now, Deliver(voice=voice))
+        return [*self.add(now, Deliver(voice=voice)), VoiceChanged(voice.slug)]
 
     def duck(self, gain_db: float) -> list[Event]:
         """Lowers what is still to be heard."""

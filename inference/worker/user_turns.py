@@ -30,6 +30,11 @@ class UserTurns:
     def set_profile(self, profile: TurnTaking, detects_turns: bool) -> None:
         self._patience_s, self._detects_turns = profile.patience_s, detects_turns
 
+    @property
+    def heard_s(self) -> float:
+        """Input heard so far."""
+        return self._heard_s
+
     def hear(self, pcm: bytes) -> list[Event]:
         """Takes PCM16 at `AUDIO_RATE_HZ`, any length."""
         events: list[Event] = []

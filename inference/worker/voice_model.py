@@ -12,10 +12,12 @@ from inference.checkpoints.locate import locate
 from inference.checkpoints.tensors import read_json
 from inference.codec.base import Codec
 from inference.codec.encodec import EncodecCodec
+from inference.codec.look_ahead import LookAheadCodec
 from inference.codec.mimi import MimiCodec
 from inference.ears.base import Ears
 from inference.engine.engine import StepEngine
 from inference.engine.plans import EngineSettings
+from inference.models.config import Kind
 from inference.models.packed import Precision
 from inference.models.tokenizer import VoilaTokenizer
 from inference.models.voila import Dtype, VoilaModel
@@ -70,7 +72,8 @@ def load_engine(files: VoiceModelFiles) -> StepEngine:
 def _load_codec(folder: Path, num_codebooks: int, device: str) -> Codec:
     kind = read_json(folder / "config.json").get("model_type")
     if kind == "encodec":
-        return EncodecCodec.load(folder, device=device)
+        codec = EncodecCodec.load(folder, device=device)
+        return codec if codec.causal else LookAheadCodec(codec)
     if kind == "mimi":
         return MimiCodec.load(folder, num_codebooks=num_codebooks, device=device)
     raise BrokenFile(f"{folder}/config.json: model_type is {kind!r}; codecs are encodec or mimi")
@@ -84,16 +87,16 @@ def model_lanes(
     Raises `CheckpointError` when it cannot serve the one chosen.
     """
     kind = engine.model.kind
-    native = {"autonomous": Lane.DUPLEX, "token": Lane.TURN}.get(kind)
-    if native is None:
-        raise CheckpointError(f"a {kind} checkpoint can be tried in inference.models, but serves no lane")
-    known = ("auto", "duplex") if native is Lane.DUPLEX else ("auto", "turn", "mouth")
-    if choice not in known:
-        raise CheckpointError(f"a {kind} checkpoint can be {' or '.join(known[1:])}, not {choice}")
+    choices: dict[Kind, tuple[LaneChoice, ...]] = {
+        "autonomous": ("duplex",), "token": ("turn", "mouth"), "waveform": ("turn",)
+    }  # fmt: skip
+    if choice not in ("auto", *choices[kind]):
+        raise CheckpointError(f"a {kind} checkpoint can be {' or '.join(choices[kind])}, not {choice}")
     shared = SharedEngine(engine)
     if choice == "mouth":
         mouth = ModelMouth(shared)
         composed = ComposedLane(ears, mouth, new_detector, pulse=shared, most_streams=shared.slots)
         return {Lane.COMPOSED: composed}
-    opener = DuplexLane if native is Lane.DUPLEX else TurnLane
-    return {native: opener(shared, ears, new_detector)}
+    if kind == "autonomous":
+        return {Lane.DUPLEX: DuplexLane(shared, ears, new_detector)}
+    return {Lane.TURN: TurnLane(shared, ears, new_detector)}

@@ -12,15 +12,19 @@ from inference.protocol import (
     SAMPLE_BYTES,
     AudioOut,
     CancelSpeech,
-    Fault,
     Heard,
     Lane,
+    LatencyMarks,
     PlaybackAck,
     SessionSpec,
+    SetStyle,
     SetVoice,
     SpeechFinished,
     SpeechStarted,
     StartSpeech,
+    StyleSpec,
+    UserText,
+    VoiceRefused,
     VoiceSpec,
     VoiceStarted,
     VoiceStopped,
@@ -202,7 +206,7 @@ def test_what_the_lane_cannot_do_is_said() -> None:
     call = ModelCalls(talkative()[0], spec())
     call.command(StartSpeech("resp_1"), SetVoice(VoiceSpec("other")))
     assert (call.one(SpeechFinished).response_id, call.one(SpeechFinished).status) == ("resp_1", "failed")
-    assert call.one(Fault).code == "unsupported" and not call.one(Fault).fatal
+    assert call.one(VoiceRefused).voice == "other"
     with pytest.raises(InvalidSpec, match="256 numbers"):
         call.lane.prepare(spec(voice=VoiceSpec("odd", embedding=(0.5,) * 8)))
 
@@ -232,3 +236,56 @@ def test_a_model_that_fails_fails_its_streams_by_name() -> None:
         call.quiet(0.2)
     with pytest.raises(ModelFault):
         lane.open(spec("next"), call.now)
+
+
+def test_a_style_is_heard_from_the_next_frame_on() -> None:
+    levels = []
+    for level_db in (0.0, -20.0):
+        call = ModelCalls(talkative()[0], spec())
+        call.quiet(1.0)
+        call.command(SetStyle(StyleSpec(level_db=level_db)))
+        sent = len(call.pcm())
+        call.quiet(2.0)
+        samples = np.frombuffer(call.pcm()[sent + 9_600 :], dtype="<i2").astype(float)
+        levels.append(20 * np.log10(np.sqrt(np.mean(samples**2))))
+    assert abs(levels[0] - levels[1] - 20) < 1.5
+
+
+def test_typed_words_are_refused_by_name_and_the_call_goes_on() -> None:
+    call = ModelCalls(talkative()[0], spec())
+    call.command(UserText("resp_1", "hello"))
+    finished = call.one(SpeechFinished)
+    assert (finished.response_id, finished.status, finished.reason) == ("resp_1", "failed", "unsupported")
+    call.quiet(1.0)
+    assert len(call.all(AudioOut)) >= 20
+
+
+def test_an_answers_time_counts_from_the_end_of_the_voice() -> None:
+    calls: list[ModelCalls] = []
+    shared = SharedEngine(reticent_engine())
+    lane = DuplexLane(shared, ToneEars(), LevelDetector, clock=lambda: calls[0].now)
+    calls.append(call := ModelCalls(lane, spec()))
+    while not call.all(LatencyMarks):
+        call.say("green apples")
+        call.quiet(1.6)
+        assert call.now < 1_060
+    marks = call.all(LatencyMarks)[0]
+    # The turn was decided to be over when the voice had been quiet for the patience of the profile.
+    assert abs(marks.stages["turn_decided"] - 550) < 80
+
+
+def test_a_call_that_closes_while_its_prompt_is_computed_gives_its_place_back() -> None:
+    lane, shared = talkative()
+    call = ModelCalls(lane, spec(instructions="You are Babbler. " * 20))
+    call.command(SetVoice(VoiceSpec("third", embedding=(2.0,) * 256)))
+    call.quiet(0.04)
+    call.close()
+    call.close()
+    assert shared.engine.open_streams == [] and shared.tick(call.now + 1) is None
+
+
+def test_a_response_cut_before_its_prompt_is_ready_changes_nothing() -> None:
+    call = ModelCalls(talkative()[0], spec(instructions="You are Babbler. " * 20))
+    call.command(CancelSpeech())
+    call.quiet(2.0)
+    assert {event.epoch for event in call.all(AudioOut)} == {0} and not call.all(SpeechFinished)

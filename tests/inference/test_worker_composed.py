@@ -34,6 +34,8 @@ from inference.protocol import (
     StyleSpec,
     TurnTaking,
     UserActive,
+    VoiceChanged,
+    VoiceRefused,
     VoiceSpec,
     VoiceStarted,
     VoiceStopped,
@@ -302,10 +304,12 @@ def test_a_voice_the_mouth_cannot_speak_fails_the_response_not_the_call() -> Non
         ScriptedCall(spec(voice=VoiceSpec(slug="kazoo")))
 
 
-def test_a_session_voice_that_cannot_be_spoken_is_reported_and_the_first_one_speaks() -> None:
-    call = ScriptedCall().command(SetVoice(VoiceSpec(slug="kazoo"))).speak("r1", "once upon").wait(2.0)
-    assert call.one(Fault).code == "invalid_spec" and not call.one(Fault).fatal
+def test_a_session_voice_that_cannot_be_spoken_is_refused_and_the_one_before_speaks_on() -> None:
+    call = ScriptedCall().command(SetVoice(VoiceSpec(slug="salt"))).speak("r1", "once upon", end=False).wait(0.2)
+    call.command(SetVoice(VoiceSpec(slug="kazoo")), EndSpeech("r1")).wait(2.0)
+    assert call.one(VoiceChanged).voice == "salt" and call.one(VoiceRefused).voice == "kazoo"
     assert call.one(SpeechFinished).status == "completed"
+    assert call.mouth.speeches[-1].voices == []
 
 
 def test_a_step_that_comes_too_late_is_counted_in_frames_and_the_delay_does_not_grow() -> None:
