@@ -10,6 +10,7 @@ from characters.casting import session_spec
 from characters.mind.base import Opening
 from characters.minds import mind_for
 from characters.sheet import activities_of, styles_of
+from inference.protocol import Lane
 from sessions.live.cast import Choice, LiveCast, Menu
 from sessions.live.limits import Limits
 from sessions.models import VoiceSession
@@ -43,6 +44,8 @@ def compile_casting(*, session: VoiceSession, tier: bool, wishes: Mapping[str, o
     config = SessionConfig(model=cast.character, voice=spec.voice.slug, own_voice=spec.voice.slug)
     if wishes:
         config = merged(config, wishes, voices=frozenset(voices), has_spoken=False, event_id=None)
+        # A full-duplex model cannot but speak; `session.created` tells what holds.
+        config = replace(config, speaks=config.speaks or spec.lane is Lane.DUPLEX)
     return Casting(cast, config, _limits(), seconds_left(user=session.user, guest_key=session.guest_key))
 
 
@@ -54,6 +57,7 @@ def opening_spec(casting: Casting, *, tier: bool) -> LiveCast:
         voice=cast.voices.get(config.voice, cast.spec.voice),
         turn_taking=turn_taking(config, cast.spec.turn_taking, prompts_by_itself=tier),
         detects_turns=config.turn_detection is not None,
+        speaks=config.speaks,
     )
     return replace(cast, spec=spec)
 

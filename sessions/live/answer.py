@@ -24,6 +24,8 @@ class Request:
 
     plan: ResponsePlan
     ends_session: bool = False
+    typed: str | None = None
+    """What the user wrote, where the model behind the stream answers it; the mind is not asked."""
 
 
 @dataclass(slots=True)
@@ -37,7 +39,7 @@ class Answer:
     pace: Pace = field(default_factory=Pace)
     full_text: str = ""
     adopted: bool = False
-    """The worker began it by itself: its words are known as they are spoken."""
+    """The worker decides what is said: the words are known as they are spoken or written."""
 
     opened: bool = False
     """The worker was told to start speaking."""

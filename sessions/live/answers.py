@@ -4,6 +4,8 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Callable
+from dataclasses import replace
 
 from characters.mind.base import HeardSpeech, Occasion, Silence
 from inference.errors import StreamClosed
@@ -14,7 +16,9 @@ from inference.protocol import (
     LatencyMarks,
     SpeechFinished,
     SpeechStarted,
+    TextWritten,
     UserActive,
+    UserText,
     WordSpoken,
 )
 from sessions.live.answer import Answer, Effects, Request, think
@@ -36,14 +40,19 @@ RESPONSE_PREFIX = "resp_"
 class Answers:
     """All methods are called on the session's event loop; none waits."""
 
-    def __init__(self, stage: Stage, notices: Notices) -> None:
+    def __init__(self, stage: Stage, notices: Notices, plan_unasked: Callable[[], ResponsePlan]) -> None:
+        """`plan_unasked` is how a response is described that the worker begins by itself."""
         self._stage = stage
         self._notices = notices
+        self._plan_unasked = plan_unasked
         self._effects = Effects(notices.change_style, notices.show_activity, self._write)
         self._active: Answer | None = None
         self._next: Request | None = None
         self._settled: asyncio.Task[None] | None = None
         self._num_answers = 0
+        self._epoch = 0
+        """As the client knows it: raised with each flush, although a worker that was done already raises none."""
+
         self.has_spoken = False
         self.spoken_ms = 0.0
 
@@ -109,14 +118,14 @@ class Answers:
         answer = self._current(event.response_id) or self._adopt(event.response_id)
         if answer is None:
             return
-        answer.epoch = event.epoch
+        answer.epoch = self._epoch = max(event.epoch, self._epoch)
         answer.started_ms = self._stage.now_ms()
         self.has_spoken = True
         self._begin(answer)
         if self._stage.downlink.tier:
             item_id = answer.response.item_id
             started = troupe.response_started(
-                response_id=answer.id, item_id=item_id, ordinal=answer.ordinal, epoch=event.epoch
+                response_id=answer.id, item_id=item_id, ordinal=answer.ordinal, epoch=answer.epoch
             )
             self._stage.downlink.emit(started)
 
@@ -133,7 +142,7 @@ class Answers:
         downlink = self._stage.downlink
         if downlink.tier:
             downlink.packet(
-                pcm=event.pcm, position=event.position, epoch=event.epoch, ordinal=answer.ordinal, on_sent=on_sent
+                pcm=event.pcm, position=event.position, epoch=answer.epoch, ordinal=answer.ordinal, on_sent=on_sent
             )
             return
         for delta in answer.response.audio(event.pcm):
@@ -156,6 +165,12 @@ class Answers:
             caption = troupe.caption_word(event, item_id=answer.response.item_id, index=answer.num_captions)
             self._stage.downlink.emit(caption)
         answer.num_captions += 1
+
+    def wrote(self, event: TextWritten) -> None:
+        answer = self._current(event.response_id) or self._adopt(event.response_id, speaks=False)
+        if answer is not None and not answer.flushed:
+            answer.full_text += event.text
+            self._write(answer, event.text)
 
     def latency(self, event: LatencyMarks) -> None:
         answer = self._current(event.response_id)
@@ -183,7 +198,9 @@ class Answers:
             self._flush(answer)
         else:
             answer.ending = Ending("failed", event.reason)
-        self._finish(answer, heard_text=event.heard_text, heard_ms=event.heard_ms)
+        # What was written has been read.
+        heard = event.heard_text if answer.response.plan.speaks else answer.full_text
+        self._finish(answer, heard_text=heard, heard_ms=event.heard_ms)
 
     # --- within ---
 
@@ -194,13 +211,18 @@ class Answers:
         answer = self._new_answer(request, RESPONSE_PREFIX + secrets.token_hex(10))
         self._active = answer
         self._stage.downlink.emit_all(answer.response.created())
+        if request.typed is not None:
+            answer.opened = answer.adopted = True
+            self._stage.stream.send(UserText(answer.id, request.typed, request.plan.speaks))
+            return
         answer.task = self._stage.tasks.start(f"answer-{answer.ordinal}", self._run(answer, self._settled))
 
-    def _adopt(self, response_id: str) -> Answer | None:
-        """A speech that the worker began by itself, as an echo or a model that answers itself does."""
+    def _adopt(self, response_id: str, *, speaks: bool = True) -> Answer | None:
+        """An answer that the worker began by itself, as an echo or a model that answers itself does."""
         if self._active is not None or response_id.startswith(RESPONSE_PREFIX):
             return None
-        answer = self._new_answer(Request(_nothing_asked, ResponsePlan()), response_id)
+        plan = replace(self._plan_unasked(), speaks=speaks)
+        answer = self._new_answer(Request(nothing_asked, plan), response_id)
         answer.opened = answer.adopted = True
         self._active = answer
         self._stage.downlink.emit_all(answer.response.created())
@@ -215,7 +237,7 @@ class Answers:
             plan=request.plan,
             conversation=self._stage.conversation,
         )
-        return Answer(request, response, self._num_answers, self._stage.journal.next_index())
+        return Answer(request, response, self._num_answers, self._stage.journal.next_index(), epoch=self._epoch)
 
     async def _run(self, answer: Answer, before: asyncio.Task[None] | None) -> None:
         try:
@@ -259,8 +281,11 @@ class Answers:
             return
         answer.flushed = True
         self._stage.tasks.start(f"cut-{answer.ordinal}", self._finish_late(answer))
+        if not answer.response.plan.speaks:
+            return
+        self._epoch = answer.epoch + 1
         if self._stage.downlink.tier:
-            self._stage.downlink.emit(troupe.output_flush(response_id=answer.id, epoch=answer.epoch + 1))
+            self._stage.downlink.emit(troupe.output_flush(response_id=answer.id, epoch=self._epoch))
 
     async def _finish_late(self, answer: Answer) -> None:
         await asyncio.sleep(FINISH_LIMIT_S)
@@ -363,5 +388,6 @@ def _protocol_reason(reason: str) -> str:
     return reason if reason in ("turn_detected", "client_cancelled") else "client_cancelled"
 
 
-async def _nothing_asked() -> Occasion:
+async def nothing_asked() -> Occasion:
+    """The occasion of an answer that the mind does not give."""
     return Silence(0)

@@ -65,8 +65,8 @@ class Commands:
             self._stage.stream.send_audio(pcm)
 
     def _update(self, event: ga.SessionUpdate) -> None:
-        self._dialogue.update(event.session, event_id=event.event_id)
-        self._host.tell_settings()
+        if self._dialogue.update(event.session, event_id=event.event_id):
+            self._host.tell_settings()
 
     def _commit(self, event: ga.CommitAudio) -> None:
         self._dialogue.user.commit(event.event_id)
@@ -81,6 +81,8 @@ class Commands:
     def _create_item(self, event: ga.CreateItem) -> None:
         item_id = event.item.id or f"item_{secrets.token_hex(10)}"
         item = item_from(event.item, item_id=item_id, event_id=event.event_id)
+        if item.role == "user":
+            self._dialogue.check_hears_text(event.event_id)
         conversation = self._stage.conversation
         previous = conversation.insert(item, after=event.previous_item_id, event_id=event.event_id)
         shown = item.public()
@@ -142,8 +144,7 @@ class Commands:
 
     def _voice(self, event: troupe.ChooseVoice) -> None:
         self._stage.stream.send(UserActive())
-        if not self._dialogue.set_voice(event.voice):
-            raise ClientError("invalid_value", "there is no such voice", param="voice", event_id=event.event_id)
+        self._dialogue.set_voice(event.voice, event_id=event.event_id)
 
     def _activity(self, event: troupe.ChooseActivity) -> None:
         self._dialogue.start_activity(event.activity, event_id=event.event_id)

@@ -1,8 +1,9 @@
 """One conversation: what the client asks, what the worker reports, and what the mind is asked to answer."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from characters.mind.base import (
     ActivityChanged,
@@ -15,25 +16,29 @@ from characters.mind.base import (
 )
 from inference.protocol import (
     Heard,
+    Lane,
     OutputGain,
     Overlap,
+    SetOutput,
     SetStyle,
     SetTurnTaking,
     SetVoice,
     SilenceElapsed,
     TurnTaking,
     UserActive,
+    VoiceChanged,
+    VoiceRefused,
     VoiceStarted,
 )
 from sessions.live.answer import Request
-from sessions.live.answers import Answers
+from sessions.live.answers import Answers, nothing_asked
 from sessions.live.cast import LiveCast
 from sessions.live.stage import Notices, Stage
 from sessions.live.user_input import UserInput
 from sessions.realtime import troupe
 from sessions.realtime.client_events import MAX_TEXT_CHARS, ResponseRequest
 from sessions.realtime.conversation import Item
-from sessions.realtime.errors import ClientError
+from sessions.realtime.errors import ClientError, error_event
 from sessions.realtime.responses import ResponsePlan, num_words
 from sessions.realtime.session_config import SessionConfig, merged, speaks, styled, turn_taking
 
@@ -41,17 +46,37 @@ TRANSCRIPT_LIMIT_S = 10.0
 """Committed audio without words after this time is answered as unheard."""
 
 
+@dataclass(frozen=True, slots=True)
+class _VoiceWish:
+    event_id: str | None
+    by_update: bool
+    """Part of a `session.update`, whose `session.updated` is due when it is judged."""
+
+
 class Dialogue:
     """The one writer of a conversation. Methods are called on the session's event loop; none waits."""
 
-    def __init__(self, stage: Stage, cast: LiveCast, config: SessionConfig, hang_up: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        cast: LiveCast,
+        config: SessionConfig,
+        hang_up: Callable[[int], None],
+        tell_settings: Callable[[], None],
+    ) -> None:
         self._stage = stage
         self._cast = cast
         self.config = config
         self.style = cast.spec.style
         self.user = UserInput(stage)
-        self.answers = Answers(stage, Notices(self._change_style, self._show_activity, hang_up))
+        notices = Notices(self._change_style, self._show_activity, hang_up)
+        self.answers = Answers(stage, notices, lambda: ResponsePlan(voice=self.config.voice))
+        self._lane = cast.spec.lane
         self._answers_itself = cast.spec.lane.answers_itself
+        self._tell_settings = tell_settings
+        self._voice_wishes: deque[_VoiceWish] = deque()
+        """Asked of the worker, which answers each in order; bounded by the commands that may wait for it."""
+
         self.on_turn: Callable[[], None] = lambda: None
         """Called at each turn of the user: the session is not idle."""
 
@@ -72,7 +97,8 @@ class Dialogue:
 
     def create_response(self, wanted: ResponseRequest, *, event_id: str | None) -> None:
         """A client asks for an answer. Raises `ClientError`."""
-        self._check_is_asked(event_id)
+        if self._lane is not Lane.TURN:
+            self._check_is_asked(event_id)
         if self.answers.is_busy:
             active = self.answers.active
             message = f"the response {active.id if active else ''} is still in progress"
@@ -82,6 +108,10 @@ class Dialogue:
             raise ClientError("unsupported_value", message, param="response.conversation", event_id=event_id)
         plan = self._plan(wanted, event_id)
         extra = _texts_of(wanted)
+        if self._lane is Lane.TURN:
+            typed = self._take_written(extra, event_id)
+            self.answers.ask(Request(nothing_asked, plan, typed=typed), reason="client_cancelled")
+            return
 
         async def occasion() -> Occasion:
             await self._wait_for_transcripts()
@@ -93,6 +123,22 @@ class Dialogue:
         if self._answers_itself:
             message = "this character's voice model decides itself when it speaks; talk to it"
             raise ClientError("unsupported_value", message, event_id=event_id)
+
+    def check_hears_text(self, event_id: str | None) -> None:
+        """Raises `ClientError` where nobody could take a message of the user that is not spoken."""
+        if self._lane is Lane.DUPLEX:
+            message = "this character's voice model hears speech only; say it instead"
+            raise ClientError("text_unsupported", message, param="item", event_id=event_id)
+
+    def _take_written(self, extra: str, event_id: str | None) -> str:
+        """What the user wrote since the last answer, which is answered now. Raises `ClientError`."""
+        items = [item for item in self._stage.conversation.unanswered() if item.typed]
+        text = "\n".join(filter(None, (words.strip() for words in (*(item.text for item in items), extra))))
+        if not text:
+            message = "this character's voice model answers by itself what it hears, and nothing is written to answer"
+            raise ClientError("unsupported_value", message, event_id=event_id)
+        _mark_answered(items)
+        return text
 
     def _occasion(self, extra: str, instructions: str) -> Occasion:
         """What there is to answer: the user's turns since the last answer; else the opening, else a silence."""
@@ -169,6 +215,7 @@ class Dialogue:
         """A turn of the user: it is answered, unless the client keeps that to itself."""
         self.on_turn()
         item = self.user.heard(event)
+        item.answered = item.answered or self._answers_itself
         rules = self.config.turn_detection
         if self._answers_itself or rules is None or not rules.answers:
             return
@@ -194,25 +241,36 @@ class Dialogue:
 
     # --- what the client changes ---
 
-    def update(self, changes: Mapping[str, object], *, event_id: str | None) -> None:
-        """`session.update`. Raises `ClientError`, and then nothing has changed."""
+    def update(self, changes: Mapping[str, object], *, event_id: str | None) -> bool:
+        """`session.update`. False: the settings are told once the worker has judged the voice asked for.
+
+        Raises `ClientError`, and then nothing has changed.
+        """
         before = self.config
-        self.config = merged(
+        wanted = merged(
             before,
             changes,
             voices=frozenset(self._cast.voices),
             has_spoken=self.answers.has_spoken,
             event_id=event_id,
         )
+        if self._lane is Lane.DUPLEX and not wanted.speaks:
+            message = "this character's voice model cannot but speak"
+            raise ClientError("unsupported_value", message, param="session.output_modalities", event_id=event_id)
+        self.config = replace(wanted, voice=before.voice)
         self.user.transcribes = self.config.transcription is not None
         self.user.detects_turns = self.config.turn_detection is not None
         stream = self._stage.stream
         if self.config.turn_detection != before.turn_detection:
             stream.send(SetTurnTaking(self.profile(), detects_turns=self.user.detects_turns))
-        if self.config.voice != before.voice:
-            stream.send(SetVoice(self._cast.voices[self.config.voice]))
         if self.config.speed != before.speed:
             stream.send(SetStyle(styled(self.config, self.style)))
+        if self.config.speaks != before.speaks and self._lane is Lane.TURN:
+            stream.send(SetOutput(self.config.speaks))
+        if wanted.voice == before.voice:
+            return True
+        self._wish_voice(wanted.voice, event_id, by_update=True)
+        return False
 
     def profile(self) -> TurnTaking:
         """The character's manners as this client wants them."""
@@ -230,16 +288,34 @@ class Dialogue:
             self._stage.downlink.emit(troupe.style_updated(slug))
         return True
 
-    def set_voice(self, slug: str) -> bool:
-        """Whether there is such a voice; from the next words on it speaks."""
-        voice = self._cast.voices.get(slug)
-        if voice is None:
-            return False
-        self.config = replace(self.config, voice=slug)
+    def set_voice(self, slug: str, *, event_id: str | None) -> None:
+        """Asks for another voice from the next words on. Raises `ClientError` when there is none of this name."""
+        if slug not in self._cast.voices:
+            raise ClientError("invalid_value", "there is no such voice", param="voice", event_id=event_id)
+        self._wish_voice(slug, event_id, by_update=False)
+
+    def _wish_voice(self, slug: str, event_id: str | None, *, by_update: bool) -> None:
+        voice = self._cast.voices.get(slug, self._cast.spec.voice)
+        self._voice_wishes.append(_VoiceWish(event_id, by_update))
         self._stage.stream.send(SetVoice(voice))
+
+    def voice_changed(self, event: VoiceChanged) -> None:
+        """The worker speaks with it from now on."""
+        self.config = replace(self.config, voice=event.voice)
         self._tell_mind()
-        self._stage.downlink.emit(troupe.voice_updated(slug))
-        return True
+        if self._voice_wishes.popleft().by_update:
+            self._tell_settings()
+        else:
+            self._stage.downlink.emit(troupe.voice_updated(event.voice))
+
+    def voice_refused(self, event: VoiceRefused) -> None:
+        """The voice stays as it was, and so do the settings."""
+        wish = self._voice_wishes.popleft()
+        param = "session.audio.output.voice" if wish.by_update else "voice"
+        refusal = error_event("voice_unsupported", event.message, param=param, event_id=wish.event_id)
+        self._stage.downlink.emit(refusal)
+        if wish.by_update:
+            self._tell_settings()
 
     def _tell_mind(self) -> None:
         voice = self._cast.voices.get(self.config.voice, self._cast.spec.voice)

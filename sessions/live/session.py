@@ -25,6 +25,9 @@ from inference.protocol import (
     SilenceElapsed,
     SpeechFinished,
     SpeechStarted,
+    TextWritten,
+    VoiceChanged,
+    VoiceRefused,
     VoiceStarted,
     VoiceStopped,
     WordSpoken,
@@ -78,7 +81,7 @@ class LiveSession:
             conversation_id=f"conv_{self.id.replace('-', '')[:20]}",
             began_at=time.monotonic(),
         )
-        self._dialogue = Dialogue(self._stage, call.cast, call.config, self._hang_up)
+        self._dialogue = Dialogue(self._stage, call.cast, call.config, self._hang_up, self.tell_settings)
         self._allowance = Allowance(call.limits, call.remaining_s)
         self._dialogue.on_turn = self._allowance.active
         self._commands = Commands(self._stage, self._dialogue, self)
@@ -316,6 +319,9 @@ class LiveSession:
             SilenceElapsed: dialogue.silence,
             SpeechStarted: dialogue.answers.speech_started,
             SpeechFinished: dialogue.answers.speech_finished,
+            TextWritten: dialogue.answers.wrote,
+            VoiceChanged: dialogue.voice_changed,
+            VoiceRefused: dialogue.voice_refused,
             LatencyMarks: dialogue.answers.latency,
             InputCleared: lambda event: dialogue.user.cleared(),
             Dropped: self._uplink_dropped,

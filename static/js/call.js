@@ -306,6 +306,9 @@ export class Call extends EventTarget {
   }
 }
 
+/** What a character's voice model cannot do: codes of errors, and keys of the words for them. */
+const REFUSALS = new Set(["text_unsupported", "voice_unsupported"]);
+
 /** @type {Record<string, (call: Call, event: any) => void>} */
 const EVENTS = {
   "troupe.session.ready": (call, event) => {
@@ -349,5 +352,7 @@ const EVENTS = {
   error: (call, { error }) => {
     console.warn("The server answered with an error:", error?.code, error?.message);
     if (error?.type === "server_error") call.tell("notice", { key: "server_error", level: "warning" });
+    if (REFUSALS.has(error?.code)) call.tell("notice", { key: error.code, level: "warning" });
+    if (error?.code === "text_unsupported") call.happens("unanswered");
   },
 };

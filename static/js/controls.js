@@ -43,7 +43,8 @@ export class Controls {
     this.activities.addEventListener("click", ({ target }) => this.onChip(target, "activity"));
     this.voices.addEventListener("change", () => this.onVoice());
     this.call.addEventListener("style", ({ detail }) => this.showStyle(detail.style));
-    this.call.addEventListener("voice", ({ detail }) => (this.voices.value = detail.voice));
+    this.call.addEventListener("voice", ({ detail }) => this.showVoice(detail.voice));
+    this.call.addEventListener("notice", ({ detail }) => detail.key === "voice_unsupported" && this.showVoice(this.voice));
     this.call.addEventListener("activity", ({ detail }) => this.showActivity(detail));
     this.call.addEventListener("microphone", ({ detail }) => this.showMicrophone(detail.available));
   }
@@ -60,6 +61,11 @@ export class Controls {
     }
     if (kind === "style") this.call.setStyle(slug);
     else this.call.startActivity(slug);
+  }
+
+  /** @param {string} voice the one that speaks */
+  showVoice(voice) {
+    this.voice = this.voices.value = voice;
   }
 
   onVoice() {
@@ -129,7 +135,7 @@ export class Controls {
   /** What the server offers replaces what the page guessed. @param {any} ready the `troupe.session.ready` event */
   showReady(ready) {
     if (ready.voices?.length) this.fillVoices(ready.voices);
-    this.voices.value = ready.voice;
+    this.showVoice(ready.voice);
     this.showStyle(ready.style);
   }
 

@@ -14,15 +14,21 @@ from inference.protocol import (
     Command,
     EndSpeech,
     Event,
+    Lane,
+    Packet,
     SessionSpec,
+    SetVoice,
     SpeakPart,
     SpeechFinished,
     SpeechStarted,
     StartSpeech,
     StyleSpec,
+    VoiceChanged,
+    VoiceRefused,
     VoiceSpec,
     Words,
     WordSpoken,
+    unpack,
 )
 from sessions.live.call import Call, Standing, Totals
 from sessions.live.cast import Choice, LiveCast, Menu
@@ -41,6 +47,11 @@ class ScriptedWorker:
     def __init__(self, holds: bool = False) -> None:
         self.id = "stream"
         self.holds = holds
+        self.refuses: set[str] = set()
+        """Voices it has not got."""
+
+        self.holds_voices = False
+
         self.commands: list[Command] = []
         self.audio: list[bytes] = []
         self._events: asyncio.Queue[Event | InferenceError | None] = asyncio.Queue()
@@ -61,6 +72,9 @@ class ScriptedWorker:
                 self._speak(response_id, text)
             case EndSpeech(response_id=response_id) if not self.holds:
                 self.finish(response_id)
+            case SetVoice(voice=voice) if not self.holds_voices:
+                refused = voice.slug in self.refuses
+                self.tell(VoiceRefused(voice.slug, "not mine") if refused else VoiceChanged(voice.slug))
             case CancelSpeech(reason=reason) if self._current is not None:
                 self.cut(self._current, reason)
 
@@ -147,21 +161,27 @@ class ScriptedCall:
     """A live session between them, with a client that records."""
 
     def __init__(
-        self, says: Callable[[Occasion], Iterable[Thought | Exception]], *, tier: bool = True, holds: bool = False
+        self,
+        says: Callable[[Occasion], Iterable[Thought | Exception]],
+        *,
+        tier: bool = True,
+        holds: bool = False,
+        lane: Lane = Lane.COMPOSED,
     ) -> None:
         self.worker = ScriptedWorker(holds)
         self.mind = ScriptedMind(says)
         self.notebook = Notebook()
         self.events: list[dict[str, Any]] = []
+        self.packets: list[Packet] = []
         self.close_code: int | None = None
         voice, style = VoiceSpec(slug="hearth"), StyleSpec(slug="warm")
         cast = LiveCast(
-            spec=SessionSpec("0" * 32, "brief@1", voice=voice, style=style),
+            spec=SessionSpec("0" * 32, "brief@1", lane, voice=voice, style=style),
             mind=self.mind,
             character="brief",
             opening=Opening(),
             menu=Menu(activities=(Choice("pebble", "The Pebble", "story"),)),
-            voices={"hearth": voice},
+            voices={"hearth": voice, "ember": VoiceSpec(slug="ember")},
             styles={"warm": style, "whisper": StyleSpec(slug="whisper", whisper=1.0)},
         )
         config = SessionConfig(model="brief", voice="hearth", own_voice="hearth")
@@ -190,6 +210,8 @@ class ScriptedCall:
             self.close_code = message["code"]
         elif message.get("text") is not None:
             self.events.append(json.loads(message["text"]))
+        elif message.get("bytes") is not None:
+            self.packets.append(unpack(message["bytes"]))
 
     async def settle(self) -> None:
         """Everything that can happen without time passing has happened."""

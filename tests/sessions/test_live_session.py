@@ -11,15 +11,23 @@ from inference.protocol import (
     CancelSpeech,
     EndSpeech,
     Heard,
+    Lane,
     LatencyMarks,
     Overlap,
+    SetOutput,
     SetStyle,
     SilenceElapsed,
     SpeakPart,
+    SpeechFinished,
     SpeechStarted,
+    TextWritten,
+    UserText,
+    VoiceChanged,
+    VoiceRefused,
     VoiceStarted,
     VoiceStopped,
     Words,
+    WordSpoken,
 )
 from tests.sessions import ga_checker
 from tests.sessions.scripted_call import FRAME, ScriptedCall
@@ -217,3 +225,150 @@ async def test_a_client_that_answers_itself_is_left_to_it() -> None:
         await call.do({"type": "response.create"})
         assert call.mind.occasions[-1] == Silence(1)
     ga_checker.check(call.events)
+
+
+# --- what the worker accepts, and what it does not ---
+
+
+async def test_a_voice_is_announced_once_the_worker_has_accepted_it() -> None:
+    async with ScriptedCall(_echo) as call:
+        call.worker.holds_voices = True
+        await call.do({"type": "troupe.voice.set", "voice": "ember"})
+        assert not call.of("troupe.voice.updated")
+        await call.tell(VoiceChanged("ember"))
+        assert call.of("troupe.voice.updated")[0]["voice"] == "ember"
+        assert call.mind.log.count("delivery warm") == 1
+
+
+async def test_a_voice_that_is_refused_is_an_error_and_nothing_has_changed() -> None:
+    async with ScriptedCall(_echo) as call:
+        call.worker.refuses.add("ember")
+        await call.do({"type": "troupe.voice.set", "voice": "ember", "event_id": "mine"})
+        (error,) = [event["error"] for event in call.of("error")]
+        assert (error["code"], error["param"], error["event_id"]) == ("voice_unsupported", "voice", "mine")
+        assert not call.of("troupe.voice.updated") and not [each for each in call.mind.log if "delivery" in each]
+        await call.do({"type": "session.update", "session": {"type": "realtime"}})
+        assert call.of("session.updated")[0]["session"]["audio"]["output"]["voice"] == "hearth"
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_an_update_with_a_voice_is_confirmed_when_the_worker_has_judged_it(refused: bool) -> None:
+    async with ScriptedCall(lambda occasion: [], tier=False) as call:
+        call.worker.holds_voices = True
+        output = {"voice": "ember", "speed": 1.2}
+        update = {"type": "session.update", "session": {"type": "realtime", "audio": {"output": output}}}
+        await call.do({**update, "event_id": "mine"})
+        assert not call.of("session.updated") and not call.of("error")
+        await call.tell(VoiceRefused("ember", "not mine") if refused else VoiceChanged("ember"))
+        shown = call.of("session.updated")[0]["session"]["audio"]["output"]
+        assert (shown["voice"], shown["speed"]) == ("hearth" if refused else "ember", 1.2)
+        codes = [(event["error"]["code"], event["error"]["event_id"]) for event in call.of("error")]
+        assert codes == ([("voice_unsupported", "mine")] if refused else [])
+
+
+async def test_an_answer_that_was_over_before_its_cancellation_arrived_silences_no_later_one() -> None:
+    """The flush names an epoch that the worker, which had nothing left to cut, never reaches by itself."""
+    async with ScriptedCall(_echo, holds=True) as call:
+        call.worker.finish(call.speaking)
+        await call.do({"type": "response.cancel"})
+        flush = call.of("troupe.output.flush")[0]
+        await call.tell(*_turn("u1", "hello"))
+        started = call.of("troupe.response.started")
+        assert len(started) == 2 and started[1]["epoch"] >= flush["epoch"]
+        assert {packet.epoch for packet in call.packets if packet.response == 2} == {started[1]["epoch"]}
+
+
+# --- a model that answers by itself ---
+
+
+def _model_call(lane: Lane, *, tier: bool = True) -> ScriptedCall:
+    return ScriptedCall(lambda occasion: [Exception("the mind was asked")], tier=tier, lane=lane)
+
+
+def _message(text: str) -> dict[str, object]:
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    return {"type": "conversation.item.create", "item": item}
+
+
+async def test_what_is_typed_to_a_turn_model_is_its_turn_and_the_transcript_has_both() -> None:
+    async with _model_call(Lane.TURN) as call:
+        await call.do(_message("hello"))
+        await call.do({"type": "response.create", "response": {"metadata": {"a": "b"}}})
+        (created,) = [event["response"] for event in call.of("response.created")]
+        (asked,) = [each for each in call.worker.commands if isinstance(each, UserText)]
+        assert (asked.response_id, asked.text, asked.speaks) == (created["id"], "hello", True)
+        await call.tell(
+            SpeechStarted(asked.response_id, 0),
+            AudioOut(asked.response_id, 0, 0, FRAME),
+            WordSpoken(asked.response_id, 0, "Bonjour", 0, 40, 0, 7),
+            SpeechFinished(asked.response_id, 0, "completed", sent_ms=40, heard_ms=40, heard_text="Bonjour"),
+        )
+        done = call.of("response.done")[0]["response"]
+        assert (done["status"], done["metadata"]) == ("completed", {"a": "b"})
+    ga_checker.check(call.events, tier=True)
+    assert call.notebook.said() == [("user", "hello"), ("character", "Bonjour")]
+    assert call.mind.occasions == []
+
+
+async def test_a_turn_model_answers_nothing_twice() -> None:
+    async with _model_call(Lane.TURN) as call:
+        await call.tell(*_turn("u1", "spoken"))
+        await call.do({"type": "response.create"})
+        assert call.of("error")[0]["error"]["code"] == "unsupported_value"
+        await call.do(_message("one"))
+        await call.do({"type": "response.create"})
+        await call.tell(SpeechFinished(_asked(call)[0].response_id, 0, "completed"))
+        await call.do({"type": "response.create"})
+        assert len(call.of("error")) == 2
+        assert [each.text for each in _asked(call)] == ["one"]
+
+
+def _asked(call: ScriptedCall) -> list[UserText]:
+    return [each for each in call.worker.commands if isinstance(each, UserText)]
+
+
+async def test_a_written_answer_of_a_model_has_text_and_no_audio() -> None:
+    async with _model_call(Lane.TURN, tier=False) as call:
+        await call.do({"type": "session.update", "session": {"type": "realtime", "output_modalities": ["text"]}})
+        assert SetOutput(False) in call.worker.commands
+        await call.tell(
+            *_turn("u1", "spoken"),
+            TextWritten("live_1", "Bon"),
+            TextWritten("live_1", "jour"),
+            SpeechFinished("live_1", 0, "completed", heard_text="Bonjour"),
+        )
+        await call.do(_message("typed"))
+        await call.do({"type": "response.create"})
+        (asked,) = _asked(call)
+        await call.tell(TextWritten(asked.response_id, "Salut"))
+        await call.do({"type": "response.cancel"})
+        await call.tell(SpeechFinished(asked.response_id, 0, "cancelled", "client_cancelled"))
+        first, second = (event["response"] for event in call.of("response.done"))
+        assert first["output_modalities"] == second["output_modalities"] == ["text"]
+        assert first["output"][0]["content"] == [{"type": "output_text", "text": "Bonjour"}]
+        assert (second["status"], second["output"][0]["content"][0]["text"]) == ("cancelled", "Salut")
+    ga_checker.check(call.events, tier=False)
+    assert asked.speaks is False
+    assert call.notebook.said()[1:] == [("character", "Bonjour"), ("user", "typed"), ("character", "Salut")]
+
+
+async def test_what_a_full_duplex_model_cannot_do_is_said_and_loses_nothing() -> None:
+    async with _model_call(Lane.DUPLEX) as call:
+        await call.do({**_message("hello"), "event_id": "mine"})
+        error = call.of("error")[0]["error"]
+        assert (error["code"], error["event_id"]) == ("text_unsupported", "mine")
+        assert not call.of("conversation.item.added")
+        text_only = {"type": "realtime", "output_modalities": ["text"], "max_output_tokens": 7}
+        await call.do({"type": "session.update", "session": text_only})
+        error = call.of("error")[1]["error"]
+        assert (error["code"], error["param"]) == ("unsupported_value", "session.output_modalities")
+        await call.do({"type": "session.update", "session": {"type": "realtime"}})
+        shown = call.of("session.updated")[0]["session"]
+        assert (shown["output_modalities"], shown["max_output_tokens"]) == (["audio"], "inf")
+    assert call.notebook.said() == []
+
+
+async def test_a_response_of_a_model_tells_its_voice() -> None:
+    async with _model_call(Lane.DUPLEX) as call:
+        await call.tell(SpeechStarted("live_1", 0), AudioOut("live_1", 0, 0, FRAME))
+        assert call.of("response.created")[0]["response"]["audio"]["output"]["voice"] == "hearth"

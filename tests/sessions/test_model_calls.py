@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from playwright.async_api import expect
 
 from characters.cast_file import read_cast_file
 from characters.services import character_load
@@ -25,6 +26,7 @@ from sessions.models import Turn
 from tests.inference.model_calls import checkpoint_folders
 from tests.inference.scripted_call import ToneEars
 from tests.live_server import LiveServer
+from tests.page.chromium import needs_chromium, visitor, wait_for_state
 from tests.sessions import ga_checker
 from tests.sessions.people import Person
 from tests.sessions.speech import spoken
@@ -148,6 +150,85 @@ async def test_a_turn_is_answered_by_the_model_over_the_socket(turn_person: Pers
     ga_checker.check(client.events, tier=True)
     assert _packets_of(client, started["response"])
     assert client.of("troupe.caption.word")
+
+
+async def test_a_typed_turn_is_answered_by_the_model_over_the_socket(turn_person: Person) -> None:
+    begun = await asyncio.to_thread(turn_person.begin, "babbler-turn")
+    async with tier_socket(begun["url"], begun["token"], turn_person.origin) as client:
+        await client.expect("troupe.session.ready")
+        await client.say_typed("tell me a story")
+        created = await client.expect("response.created")
+        started = await client.expect("troupe.response.started")
+        assert started["response_id"] == created["response"]["id"]
+        await client.expect("troupe.caption.word")
+        done = await client.expect("response.done", 30)
+        assert done["response"]["status"] == "completed"
+        await client.send({"type": "troupe.voice.set", "voice": "ember"})
+        assert (await client.expect("error"))["error"]["code"] == "voice_unsupported"
+        await client.speak(spoken("and another one please"), silence_s=2.0)
+        again = await client.expect("troupe.response.started")
+        assert again["response_id"] != started["response_id"]
+        await client.send({"type": "troupe.end"})
+        await client.closed()
+    ga_checker.check(client.events, tier=True)
+    assert _packets_of(client, started["response"]) and not client.of("troupe.voice.updated")
+    turns = [turn async for turn in Turn.objects.filter(session=begun["session_id"]).order_by("index")]
+    assert [(turn.speaker, turn.typed) for turn in turns][:2] == [("user", True), ("character", False)]
+    assert turns[0].text == "tell me a story"
+
+
+async def test_an_openai_client_writes_with_a_turn_model(turn_person: Person) -> None:
+    key = await asyncio.to_thread(turn_person.api_key)
+    async with bearer_socket(turn_person.server.socket_url, key, "model=babbler-turn") as client:
+        await client.expect("session.created")
+        await client.send({"type": "session.update", "session": {"type": "realtime", "output_modalities": ["text"]}})
+        assert (await client.expect("session.updated"))["session"]["output_modalities"] == ["text"]
+        await client.say_typed("tell me a story")
+        done = await client.expect("response.done", 30)
+        assert done["response"]["status"] == "completed" and done["response"]["output_modalities"] == ["text"]
+        await client.send({"type": "session.update", "session": {"type": "realtime", "output_modalities": ["audio"]}})
+        await client.say_typed("now say it")
+        await client.expect("response.output_audio.delta", 30)
+        await client.expect("response.done", 30)
+    ga_checker.check(client.events, tier=False)
+    assert not client.of("error")
+    first_audio = client.events.index(client.of("response.output_audio.delta")[0])
+    assert client.events.index(client.of("response.done")[0]) < first_audio, "the written answer made no sound"
+
+
+async def test_what_a_duplex_model_cannot_read_is_refused_over_the_socket(duplex_person: Person) -> None:
+    begun = await asyncio.to_thread(duplex_person.begin, "babbler-duplex")
+    async with tier_socket(begun["url"], begun["token"], duplex_person.origin) as client:
+        await client.expect("troupe.response.started")
+        await client.say_typed("hello")
+        codes = [(await client.expect("error"))["error"]["code"] for _ in range(2)]
+        assert codes == ["text_unsupported", "unsupported_value"]
+        await client.send({"type": "troupe.voice.set", "voice": "ember"})
+        assert (await client.expect("error"))["error"]["code"] == "voice_unsupported"
+        await client.expect("troupe.caption.word")
+        assert client.close_code is None and not client.of("troupe.voice.updated")
+
+
+@pytest.mark.browser
+@needs_chromium
+async def test_the_page_says_in_words_what_a_duplex_model_cannot_do(duplex_person: Person) -> None:
+    async with visitor() as page:
+        await page.goto(f"{duplex_person.server.url}/characters/babbler-duplex/talk/")
+        await page.click("#type-instead")
+        await wait_for_state(page, "speaking")
+        notices = page.locator("#notices")
+        await page.fill("#say-text", "hello")
+        await page.press("#say-text", "Enter")
+        await expect(notices).to_contain_text("hears speech only")
+        voices = page.locator("#voices")
+        before = await voices.input_value()
+        await voices.evaluate("""(list) => {
+            list.selectedIndex = (list.selectedIndex + 1) % list.options.length;
+            list.dispatchEvent(new Event("change", { bubbles: true }));
+        }""")
+        await expect(notices).to_contain_text("cannot speak with that voice")
+        await expect(voices).to_have_value(before)
+        await expect(page.locator(".line--user")).to_have_count(0)
 
 
 async def test_the_model_speaks_the_words_of_a_composed_character(mouth_person: Person) -> None:
