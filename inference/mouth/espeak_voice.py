@@ -7,6 +7,7 @@ import soxr
 from numpy.typing import NDArray
 
 from inference.effects.f0 import median_f0
+from inference.effects.retune import Retuner
 from inference.effects.settings import MadeProsody
 from inference.errors import InvalidSpec
 from inference.mouth.espeak_library import (
@@ -20,7 +21,7 @@ from inference.mouth.espeak_library import (
 from inference.mouth.espeak_pitch import CALIBRATION_POINTS, CALIBRATION_WPM, PitchModel
 from inference.mouth.lyrics import LyricWord, TimedNote, perform, read_lyrics
 from inference.mouth.phrases import Phrase, Run, Word, ends_clause, speakable, split_runs, split_words
-from inference.mouth.singing import Phone, Score
+from inference.mouth.singing import Phone, Retell, Score
 from inference.protocol import AUDIO_RATE_HZ, Song, StyleSpec, VoiceSpec
 
 _RATIO = AUDIO_RATE_HZ / ESPEAK_RATE_HZ
@@ -99,7 +100,7 @@ class EspeakVoice:
         notes = perform(song, style.rate, style.pitch_semitones)
         words = read_lyrics(notes)
         if not words:
-            return Score(notes, [], np.zeros(0, np.float32), [], 1.0)
+            return Score(notes, [], [], self._retelling(np.zeros(0, np.float32)))
         is_cjk = split_runs(words[0].pronounced)[0].is_cjk
         text = ("" if is_cjk else " ").join(word.pronounced for word in words)
         settings = replace(
@@ -110,7 +111,10 @@ class EspeakVoice:
         )
         rendering = self._library.render(text, settings)
         phones = phones_by_word(rendering, words, text)
-        return Score(notes, words, _to_wire_rate(rendering, self._gains[is_cjk]), phones, self.spec.formant_ratio)
+        return Score(notes, words, phones, self._retelling(_to_wire_rate(rendering, self._gains[is_cjk])))
+
+    def _retelling(self, source: NDArray[np.float32]) -> Retell:
+        return lambda curves, piece: iter(Retuner(source, curves, piece, self.spec.formant_ratio))
 
     def _language(self, is_cjk: bool) -> str:
         reads_han = self.spec.language in _READS_HAN

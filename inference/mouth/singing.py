@@ -5,13 +5,13 @@ stretched to the length of its notes while its beginning and end keep their pace
 singers do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.effects.retune import CURVE_HOP, Retuner, Telling
+from inference.effects.retune import CURVE_HOP, Telling
 from inference.mouth.base import SpokenWord
 from inference.mouth.lyrics import LyricWord, Syllable, TimedNote
 from inference.protocol import AUDIO_RATE_HZ, FRAME_SAMPLES
@@ -53,6 +53,10 @@ class Phone:
     def is_diphthong(self) -> bool:
         letters = self.name.lstrip(_STRESS_MARKS)
         return len(letters) > 1 and letters[0] in _VOWEL_LETTERS and letters[1] in _VOWEL_LETTERS
+
+
+Retell = Callable[[Telling, int], Iterator[NDArray[np.float32]]]
+"""The source along these curves, in pieces of about so many samples at `AUDIO_RATE_HZ`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,16 +214,14 @@ class Score:
         self,
         notes: list[TimedNote],
         words: list[LyricWord],
-        source: NDArray[np.float32],
         phones: list[list[Phone]],
-        formant_ratio: float,
+        retell: Retell,
     ) -> None:
-        """`source` is the words said, float32 [S] at `AUDIO_RATE_HZ`; `phones` the phones of each word in it."""
-        self._formant_ratio = formant_ratio
+        """`phones` are the phones of each word in the source, which are its words said; `retell` turns it into song."""
         self._notes = notes
         self._words = words
         self._phones = phones
-        self._source = source
+        self._retell = retell
         self._placed = lay_out(words, phones)
 
     @property
@@ -235,8 +237,7 @@ class Score:
         end_s = max(0.05, (self._notes[-1].end_s if self._notes else 0.0) - cut_s)
         sounds = schedule(self._placed, end_s)
         curves = telling(sounds, self._notes, self.lead_s, end_s)
-        pieces = iter(Retuner(self._source, curves, piece, self._formant_ratio))
-        return Sung(pieces, self._timed(sounds), self.lead_s)
+        return Sung(self._retell(curves, piece), self._timed(sounds), self.lead_s)
 
     def _timed(self, sounds: list[_Sound]) -> tuple[SpokenWord, ...]:
         """When each word is sung: from its first sound to its last."""

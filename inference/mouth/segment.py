@@ -1,0 +1,82 @@
+"""A stretch of one speech that one mouth speaks: it waits as parts until its turn to make sound."""
+
+from inference.mouth.base import Speech
+from inference.protocol import Deliver, Pause, Song, SpeechPart, StyleSpec, VoiceSpec, Words
+
+
+class Segment:
+    """Parts wait until `open`; from then on they go straight to the sub-speech."""
+
+    def __init__(self, is_first: bool, voice: VoiceSpec, style: StyleSpec | None, char_start: int) -> None:
+        self.is_first = is_first
+        """Whether the first mouth speaks it; the second may still take its place."""
+
+        self.voice = voice
+        """At the segment's beginning."""
+
+        self.char_start = char_start
+        self.sample_start = 0
+        """In the whole speech; known once it is open."""
+
+        self.speech: Speech | None = None
+        self._parts: list[SpeechPart] = [] if style is None else [Deliver(style=style)]
+        self._text: list[str] = []
+        """Of the waiting last part, when that is `Words`: joined when it is needed, because letters come one by one."""
+
+        self._ends_in_words = False
+        self._ended = False
+
+    @property
+    def finished(self) -> bool:
+        return self.speech is not None and self.speech.finished
+
+    def add(self, part: SpeechPart) -> None:
+        """The next part. Raises what the sub-speech raises."""
+        match part:
+            case Words():
+                self._ends_in_words = True
+            case Pause() | Song():
+                self._ends_in_words = False
+        if self.speech is not None:
+            self.speech.add(part)
+        elif isinstance(part, Words):
+            self._text.append(part.text)
+        else:
+            self._join_text()
+            self._parts.append(part)
+
+    def give_way(self) -> None:
+        """No more parts, but another segment follows: the last words are spoken as ones that go on, with the silence
+        that their punctuation asks for. At the end of a speech no mouth makes any."""
+        if self._ends_in_words:
+            # White space closes the clause, and a pause that takes no time says that more follows.
+            self.add(Words(" "))
+            self.add(Pause(0.0))
+        self.end()
+
+    def end(self) -> None:
+        """No more parts."""
+        self._ended = True
+        if self.speech is not None:
+            self.speech.end()
+
+    def open(self, speech: Speech, sample_start: int) -> None:
+        """Its turn has come: the sub-speech gets what waited. Raises what that raises."""
+        self.speech = speech
+        self.sample_start = sample_start
+        self._join_text()
+        parts, self._parts = self._parts, []
+        for part in parts:
+            speech.add(part)
+        if self._ended:
+            speech.end()
+
+    def close(self) -> None:
+        """Gives back what the sub-speech holds. Idempotent."""
+        if self.speech is not None:
+            self.speech.close()
+
+    def _join_text(self) -> None:
+        if self._text:
+            self._parts.append(Words("".join(self._text)))
+            self._text.clear()
