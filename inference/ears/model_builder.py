@@ -13,7 +13,6 @@ from pathlib import Path
 from inference.ears.arpa import write_arpa
 from inference.ears.domain_model import END, START, domain_model
 from inference.ears.general_model import load_general
-from inference.ears.letter_to_sound import Rules, learn
 from inference.ears.listener_text import WeightedSentence, weighted_sentences
 from inference.ears.mixture import mix
 from inference.ears.model_cache import ModelCache
@@ -21,6 +20,7 @@ from inference.ears.ngrams import read_ngrams
 from inference.ears.pronunciation import Pronouncer
 from inference.ears.trigram_model import TrigramModel
 from inference.ears.wheel import pronunciations
+from inference.pronunciation.letter_to_sound import Rules, learn
 from inference.protocol import EarsSpec
 
 RECIPE = "3"

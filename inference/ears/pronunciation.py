@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from inference.ears.letter_to_sound import Rules, pronounce
+from inference.pronunciation.letter_to_sound import Rules, pronounce
 
 _COMPOUND_PART = 4
 _HISSES = ("S", "Z", "SH", "ZH", "CH", "JH")

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from inference.ears.domain_model import domain_model
-from inference.ears.letter_to_sound import learn, pronounce
 from inference.ears.mixture import mix
 from inference.ears.model_cache import ModelCache
 from inference.ears.pronunciation import Pronouncer
 from inference.ears.spoken_text import sentences
 from inference.ears.trigram_model import TrigramModel
 from inference.ears.wheel import pronunciations
+from inference.pronunciation.letter_to_sound import learn, pronounce
 
 TALK = [
     ("the lantern is lit".split(), 4.0),
