@@ -43,6 +43,8 @@ _LIFTER = 0.15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechFeatures:
+    """N subframes of 10 ms."""
+
     envelope: Tensor
     """[N, NUM_BANDS], natural logarithm of the power that white noise of unit power has after the vocal tract."""
 

@@ -5,6 +5,7 @@ slot and per frame, exactly and for nothing. Shapes: B slots, K codebooks, T fra
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,8 +13,8 @@ from torch import Tensor
 from inference.checkpoints.errors import BrokenFile
 from inference.checkpoints.tensors import TensorFolder, read_json
 from inference.codec.source_filter.analysis import FIRST_CENTRE, HALF_WINDOW, SpeechFeatures, analyse
-from inference.codec.source_filter.grid import HOP, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, SUBFRAMES
-from inference.codec.source_filter.network import DECODER_DELAY, EnvelopeNetwork
+from inference.codec.source_filter.grid import HOP, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, SILENT_LOG_POWER, SUBFRAMES
+from inference.codec.source_filter.network import DECODER_DELAY, LATENT, WIDTH, EnvelopeNetwork
 from inference.codec.source_filter.prosody import ProsodyBook
 from inference.codec.source_filter.steering import Steering
 from inference.codec.source_filter.vocoder import LAG_SAMPLES, Vocoder
@@ -51,7 +52,7 @@ class SourceFilterCodec:
         config = read_json(folder / "config.json")
         if config.get("model_type") != MODEL_TYPE:
             raise BrokenFile(f"{folder}/config.json: model_type must be {MODEL_TYPE}")
-        network = EnvelopeNetwork()
+        network = EnvelopeNetwork(_size(config, "width", WIDTH), _size(config, "latent", LATENT))
         with TensorFolder(folder, dtype=torch.float32, device=device) as tensors:
             wanted = network.state_dict()
             network.load_state_dict({name: tensors.take(name, *value.shape) for name, value in wanted.items()})
@@ -72,6 +73,7 @@ class SourceFilterCodec:
     def decoder_state(self, num_slots: int) -> StreamState:
         return StreamState(num_slots, self.codebooks.device)
 
+    @torch.inference_mode()
     def reset(self, state: StreamState, mask: Tensor) -> None:
         state.reset(mask)
 
@@ -99,7 +101,9 @@ class SourceFilterCodec:
         """`steering` says, per slot, what of pitch and voicing is not the codes' own."""
         state.freeze(active)
         envelope, own_f0 = self._features(codes, state)
-        f0 = self._late(own_f0, state)
+        f0, begun = self._late("late_f0", own_f0, state), self._late("begun", torch.ones_like(own_f0), state)
+        # What the network says of the time before the first code was never taught.
+        envelope = torch.where(begun[..., None] > 0, envelope, SILENT_LOG_POWER)
         voiced = (f0 > 0).float()
         frames = []
         for at in range(codes.shape[2]):
@@ -132,11 +136,11 @@ class SourceFilterCodec:
         f0 = self.prosody.decode(codes[:, -1])
         return self.network.decode(latent, (f0 > 0).float(), state), f0
 
-    def _late(self, f0: Tensor, state: StreamState) -> Tensor:
-        """F0 [B, T, 4] as late as the envelopes are."""
-        joined = torch.cat([state.get("late_f0", DECODER_DELAY, SUBFRAMES), f0], dim=1)
-        state.put("late_f0", joined[:, -DECODER_DELAY:])
-        return joined[:, : f0.shape[1]]
+    def _late(self, key: str, values: Tensor, state: StreamState) -> Tensor:
+        """`values` [B, T, 4] as late as the envelopes are, zeros before them."""
+        joined = torch.cat([state.get(key, DECODER_DELAY, SUBFRAMES), values], dim=1)
+        state.put(key, joined[:, -DECODER_DELAY:])
+        return joined[:, : values.shape[1]]
 
     def vocode(self, envelope: Tensor, f0_hz: Tensor, voiced: Tensor, state: StreamState) -> Tensor:
         """Sound [B, 640] of one frame's features: envelope [B, 4, bands], F0 [B, 4], voicing [B, 4]."""
@@ -155,3 +159,10 @@ class SourceFilterCodec:
         found: SpeechFeatures = analyse(windows.reshape(-1, 2 * HALF_WINDOW))
         count = len(heard)
         return found.envelope.view(count, 1, SUBFRAMES, -1), found.f0_hz.view(count, 1, SUBFRAMES)
+
+
+def _size(config: dict[str, Any], key: str, default: int) -> int:
+    value = config.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        raise BrokenFile(f"config.json: {key} must be a positive whole number, not {value!r}")
+    return value

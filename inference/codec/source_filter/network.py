@@ -47,7 +47,7 @@ class Block(nn.Module):
 class Stack(nn.Module):
     """Linear in, blocks, linear out."""
 
-    def __init__(self, key: str, inputs: int, outputs: int, blocks: int, width: int = WIDTH) -> None:
+    def __init__(self, key: str, inputs: int, outputs: int, *, blocks: int, width: int) -> None:
         super().__init__()
         self.enter = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList(Block(f"{key}.{number}", width) for number in range(blocks))
@@ -63,19 +63,20 @@ class Stack(nn.Module):
 
 
 class EnvelopeNetwork(nn.Module):
-    """Envelopes [B, T, 4, bands] to latents [B, T, LATENT] and back; both sides know which subframes are voiced."""
+    """Envelopes [B, T, 4, bands] to latents [B, T, latent] and back; both sides know which subframes are voiced."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = WIDTH, latent: int = LATENT) -> None:
         super().__init__()
         size = SUBFRAMES * NUM_BANDS
         self.register_buffer("mean", torch.zeros(NUM_BANDS))
         self.register_buffer("deviation", torch.ones(NUM_BANDS))
         self.mean: Tensor
         self.deviation: Tensor
-        self.encoder = Stack("encoder", size + SUBFRAMES, LATENT, blocks=3)
-        self.decoder = Stack("decoder", LATENT + SUBFRAMES, size, blocks=4)
+        self.encoder = Stack("encoder", size + SUBFRAMES, latent, blocks=3, width=width)
+        self.decoder = Stack("decoder", latent + SUBFRAMES, size, blocks=4, width=width)
 
     def encode(self, envelope: Tensor, voiced: Tensor, state: StreamState | None = None) -> Tensor:
+        """Latents [B, T, latent] of envelopes and voicing [B, T, 4]."""
         normal = ((envelope - self.mean) / self.deviation).flatten(2)
         latent: Tensor = self.encoder(torch.cat([normal, voiced], dim=2), state)
         return latent

@@ -40,6 +40,7 @@ class Steering:
         self._whisper = whisper_curve().to(device)
 
     def reset(self, slot: int) -> None:
+        """Neutral again."""
         self.set_pitch(slot)
         self._voicing[slot] = 1.0
         self._melody[slot] = 0.0
