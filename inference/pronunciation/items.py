@@ -1,6 +1,8 @@
 """Pronounced words as the items that our voice model speaks: `^.` phones `,` phones `.`.
 
-`^` and the mark the phrase ends in begin it; `|` marks the first phone of a word; a pause inside is `,`.
+`^` and the mark the phrase ends in begin it; `|` marks the first phone of a word; a pause inside is `,`. An item enters the
+model as two tokens, what comes after it and itself (`+eh |dh`): the sound of a phone depends on the next one, and this
+way both stand right before the frames.
 """
 
 from collections.abc import Sequence
@@ -8,11 +10,8 @@ from dataclasses import dataclass
 
 from inference.pronunciation.pronounced_word import PronouncedWord
 
-LEAD = 2
-"""How many items text runs ahead of the sound."""
-
 NEXT = "_"
-"""After the last item, `LEAD` of these let the sound catch up."""
+"""What the text head is taught to say where the next item is due, whichever it is: the words are forced."""
 
 CLOSINGS = (".", "?", "!", ",")
 
@@ -22,6 +21,16 @@ class PhraseItems:
     items: tuple[str, ...]
     first_item: tuple[int, ...]
     """Per word, the index of its first item."""
+
+
+def hint(item: str) -> str:
+    """The token that announces an item."""
+    return f"+{item.lstrip('|').rstrip('1')}"
+
+
+def pieces(items: Sequence[str]) -> list[str]:
+    """Each item with its announcement, as text of two tokens; nothing follows the last."""
+    return [f"{hint(after)} {item}" for item, after in zip(items, (*items[1:], NEXT), strict=True)]
 
 
 def beginning(closing: str) -> str:

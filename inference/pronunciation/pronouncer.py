@@ -54,6 +54,10 @@ class Pronouncer:
             )
         return pronounced
 
+    def spoken(self, text: str) -> list[str]:
+        """The words that are said, numbers and abbreviations written out."""
+        return [word for piece in self._read(text) for word in piece.spoken]
+
     def _read(self, text: str) -> list[_ReadToken]:
         """Tokens with something to say; the others only leave their break."""
         tokens = written_tokens(text)
