@@ -118,9 +118,10 @@ def _first_dip(normalised: NDArray[np.float64], first_lag: int, last_lag: int, t
 
 
 def _refined(difference: NDArray[np.float64], lag: int) -> float:
-    """The lag moved to the vertex of the parabola through its neighbours."""
+    """The lag moved to the vertex of the parabola through its neighbours, where that lies between them."""
     if lag + 1 >= len(difference):
         return float(lag)
     before, at, after = difference[lag - 1 : lag + 2]
     curvature = before - 2 * at + after
-    return lag + 0.5 * (before - after) / curvature if curvature > 0 else float(lag)
+    # A dip of the normalised difference need be none of this one: on a slope the vertex may be anywhere.
+    return lag + max(-1.0, min(1.0, 0.5 * (before - after) / curvature)) if curvature > 0 else float(lag)

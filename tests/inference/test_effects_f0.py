@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inference.effects.f0 import median_f0, track_f0, voiced_share
+from inference.effects.f0 import HIGHEST_HZ, LOWEST_HZ, median_f0, track_f0, voiced_share, window_length, yin
 from inference.protocol import AUDIO_RATE_HZ
 
 
@@ -45,3 +45,13 @@ def test_a_tone_in_some_noise_keeps_its_pitch() -> None:
     noisy = _buzz(180.0) + 0.02 * np.random.default_rng(5).standard_normal(AUDIO_RATE_HZ // 2).astype(np.float32)
     assert median_f0(noisy, AUDIO_RATE_HZ) == pytest.approx(180.0, rel=0.01)
     assert voiced_share(noisy, AUDIO_RATE_HZ) > 0.9
+
+
+def test_no_estimate_lies_outside_what_was_looked_for() -> None:
+    """A period too long for the window ends on a slope, whose parabola has its vertex anywhere."""
+    times = np.arange(window_length(AUDIO_RATE_HZ)) / AUDIO_RATE_HZ
+    tones = np.stack([0.3 * np.sin(2 * np.pi * hz * times) for hz in np.arange(44.0, 56.0, 0.5)]).astype(np.float32)
+    found = yin(tones, AUDIO_RATE_HZ, threshold=0.5)
+    voiced = found[found > 0]
+    assert len(voiced) > 5 and (found >= 0).all()
+    assert voiced.min() >= LOWEST_HZ * 0.98 and voiced.max() <= HIGHEST_HZ * 1.02
