@@ -25,7 +25,7 @@ class RoutedMouth:
     """A `Mouth` of two. Each stretch of a speech is a sub-speech of one of them, begun when its turn comes to make
     sound and closed with its last frame, so that a slot of the first mouth is held no longer than it is needed.
 
-    Where the first mouth has no place or has failed at the beginning of a stretch, the second speaks on.
+    Where the first mouth has no place or fails before the first frame of a stretch, the second speaks on.
     """
 
     def __init__(self, first: Mouth, second: Mouth, speaks: Speaks = speaks_english) -> None:
@@ -50,7 +50,7 @@ class RoutedMouth:
         except (InvalidSpec, AtCapacity, ModelFault) as error:
             if failure is not None:
                 raise failure from error
-            logger.info("no second mouth for the voice %s: %s", voice.slug, error)
+            logger.debug("no second mouth for the voice %s: %s", voice.slug, error)
 
     def begin(self, voice: VoiceSpec, style: StyleSpec) -> Speech:
         """A new speech. Raises `InvalidSpec` for a voice it cannot speak, `ModelFault` when no mouth is there."""

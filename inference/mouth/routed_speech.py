@@ -1,15 +1,18 @@
 """One response spoken by two mouths in turn: parts are cut into segments, frames come in order."""
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from inference.errors import InferenceError, InvalidSpec
+from inference.errors import AtCapacity, InferenceError, InvalidSpec, ModelFault
 from inference.mouth.base import Speech, SpokenFrame
 from inference.mouth.phrases import LONGEST_PHRASE_CHARS, find_phrase_end, is_sayable
 from inference.mouth.segment import Segment
 from inference.mouth.speech_text import MOST_CHARS, MOST_PARTS
 from inference.protocol import FRAME_SAMPLES, Deliver, Pause, Song, SpeechPart, StyleSpec, VoiceSpec, Words
+
+logger = logging.getLogger(__name__)
 
 Speaks = Callable[[VoiceSpec, str], bool]
 """Whether the first mouth can speak a text in a voice. A text is speakable if each of its letters is; the empty text
@@ -23,8 +26,8 @@ class RoutedSpeech:
     """Letters decide who speaks; what is no letter stays with the mouth that speaks when it comes. Text is read letter
     by letter, so that segments do not depend on the pieces it arrives in.
 
-    Only the segment whose turn it is holds a sub-speech. Once the first mouth was replaced at an opening, the second
-    speaks all that follows: a voice should not change in the middle of what it says.
+    Only the segment whose turn it is holds a sub-speech. Once the first mouth was replaced, at an opening or before its
+    first frame, the second speaks all that follows: a voice should not change in the middle of what it says.
     """
 
     def __init__(
@@ -103,7 +106,7 @@ class RoutedSpeech:
         self._advance()
         while self._segments and self._failure is None:
             segment = self._segments[0]
-            frame = segment.speech.frame() if segment.speech is not None else None
+            frame = self._frame_of(segment)
             if frame is not None:
                 self._taken_samples += FRAME_SAMPLES
                 self._advance()
@@ -231,6 +234,25 @@ class RoutedSpeech:
             raise InvalidSpec(f"a speech has at most {MOST_CHARS} characters")
 
     # --- sub-speeches ---
+
+    def _frame_of(self, segment: Segment) -> SpokenFrame | None:
+        try:
+            return segment.frame()
+        except (AtCapacity, ModelFault) as failure:
+            if not segment.may_change_mouth:
+                raise
+            self._take_over(segment, failure)
+            return segment.frame()
+
+    def _take_over(self, segment: Segment, failure: InferenceError) -> None:
+        """The second mouth begins the segment anew. Raises `failure` where it cannot either."""
+        try:
+            speech, _ = self._begin(False, segment.voice, self._session_style)
+            segment.open(speech, self._taken_samples)
+        except InferenceError as error:
+            raise failure from error
+        logger.warning("the second mouth speaks for the first: %s", failure)
+        self._fall_back()
 
     def _advance(self) -> None:
         """Closes what is finished and opens what comes next; a failure to open is told by the next `frame`."""

@@ -1,11 +1,12 @@
 """A stretch of one speech that one mouth speaks: it waits as parts until its turn to make sound."""
 
-from inference.mouth.base import Speech
+from inference.mouth.base import Speech, SpokenFrame
 from inference.protocol import Deliver, Pause, Song, SpeechPart, StyleSpec, VoiceSpec, Words
 
 
 class Segment:
-    """Parts wait until `open`; from then on they go straight to the sub-speech."""
+    """Parts wait until `open`; from then on they go straight to the sub-speech. They are kept until its first frame:
+    so long another mouth can take the segment over."""
 
     def __init__(self, is_first: bool, voice: VoiceSpec, style: StyleSpec | None, char_start: int) -> None:
         self.is_first = is_first
@@ -21,7 +22,9 @@ class Segment:
         self.speech: Speech | None = None
         self._parts: list[SpeechPart] = [] if style is None else [Deliver(style=style)]
         self._text: list[str] = []
-        """Of the waiting last part, when that is `Words`: joined when it is needed, because letters come one by one."""
+        """Of the last part kept, when that is `Words`: joined when it is needed, because letters come one by one."""
+
+        self._sounded = False
 
         self._ends_in_words = False
         self._ended = False
@@ -39,7 +42,9 @@ class Segment:
                 self._ends_in_words = False
         if self.speech is not None:
             self.speech.add(part)
-        elif isinstance(part, Words):
+        if self._sounded:
+            return
+        if isinstance(part, Words):
             self._text.append(part.text)
         else:
             self._join_text()
@@ -61,15 +66,30 @@ class Segment:
             self.speech.end()
 
     def open(self, speech: Speech, sample_start: int) -> None:
-        """Its turn has come: the sub-speech gets what waited. Raises what that raises."""
+        """Its turn has come, or a sub-speech that has made no frame is replaced: `speech` gets all parts so far.
+        Raises what that raises."""
+        self.close()
         self.speech = speech
         self.sample_start = sample_start
         self._join_text()
-        parts, self._parts = self._parts, []
-        for part in parts:
+        for part in self._parts:
             speech.add(part)
         if self._ended:
             speech.end()
+
+    def frame(self) -> SpokenFrame | None:
+        """The sub-speech's next frame; None before its turn. Raises what the sub-speech raises."""
+        frame = self.speech.frame() if self.speech is not None else None
+        if frame is not None and not self._sounded:
+            self._sounded = True
+            self._parts.clear()
+            self._text.clear()
+        return frame
+
+    @property
+    def may_change_mouth(self) -> bool:
+        """The first mouth is to speak it and has made no sound of it."""
+        return self.is_first and not self._sounded
 
     def close(self) -> None:
         """Gives back what the sub-speech holds. Idempotent."""

@@ -115,7 +115,7 @@ class ToneSpeech:
         assert not self.closed
         self.mouth.frames_asked += 1
         if self.mouth.fails_at == self.taken:
-            raise ModelFault("broken in the middle")
+            raise self.mouth.failure
         if self.taken == len(self.sounds):
             return None
         char, text, voice, delivered = self.sounds[self.taken]
@@ -151,6 +151,7 @@ class ToneMouth:
         self.begun: list[ToneSpeech] = []
         self.prepared: list[VoiceSpec] = []
         self.fails_at: int | None = None
+        self.failure: InferenceError = ModelFault("broken in the middle")
         self.unavailable = False
 
     def prepare(self, voice: VoiceSpec) -> None:
@@ -524,6 +525,46 @@ def test_a_fault_in_the_middle_of_a_segment_goes_up() -> None:
         stage.speech.frame()
     stage.speech.close()
     assert stage.first.open == 0
+
+
+@pytest.mark.parametrize("failure", [AtCapacity("no slot came free"), ModelFault("it broke")])
+def test_a_mouth_that_fails_before_its_first_frame_is_replaced_and_no_word_is_lost(failure: InferenceError) -> None:
+    stage = Stage()
+    stage.first.fails_at, stage.first.failure = 0, failure
+    whole = "One two, 三 four five."
+    stage.add("One", Deliver(style=QUIET), " two,").add(" 三 fo", "ur five.").end()
+    assert stage.speech.finished
+    check_places(stage, whole)
+    assert [text for text, _ in stage.heard()] == ["One", "two,", "三", "four", "five."]
+    assert stage.mouths() == "22222" and stage.levels_db() == [0, -12, -12, -12, -12]
+    assert stage.first.open == stage.second.open == 0
+
+
+def test_parts_that_come_while_a_mouth_waits_for_its_slot_are_spoken_by_the_one_that_replaces_it() -> None:
+    stage = Stage().add("One ").take()
+    stage.first.fails_at = 0
+    stage.add("two ", Deliver(voice=OTHER_ENGLISH), "three ").take()
+    assert [hz for _, hz in stage.add("four").end().heard()] == [1590, 1590, 1650, 1650]
+    check_places(stage, "One two three four")
+
+
+def test_a_first_mouth_that_fails_between_two_segments_is_replaced_for_what_is_left() -> None:
+    stage = Stage().add("One 二 three").take(2)
+    stage.first.fails_at = 0
+    stage.add(" four").end()
+    check_places(stage, "One 二 three four")
+    assert stage.mouths() == "1222"
+
+
+def test_a_failure_before_the_first_frame_goes_up_where_no_other_mouth_can_speak() -> None:
+    stage = Stage().add("One two")
+    stage.first.fails_at, stage.first.failure = 0, AtCapacity("no slot came free")
+    stage.second.unavailable = True
+    for _ in range(2):
+        with pytest.raises(AtCapacity, match="no slot"):
+            stage.speech.frame()
+    stage.speech.close()
+    assert stage.first.open == stage.second.open == 0
 
 
 def test_a_speech_is_bounded() -> None:
