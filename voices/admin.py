@@ -19,7 +19,10 @@ class VoiceAdmin(ModelAdmin):
     fieldsets = [
         (None, {"fields": [("slug", "language"), ("title_en", "title_zh"), ("description_en", "description_zh")]}),
         (_("Attributes"), {"fields": [("gender", "age"), "tags"]}),
-        (_("Sound"), {"fields": ["variant", ("pitch_hz", "pitch_range"), ("words_per_minute", "formant_ratio")]}),
+        (
+            _("Sound"),
+            {"fields": [("timbre", "variant"), ("pitch_hz", "pitch_range"), ("words_per_minute", "formant_ratio")]},
+        ),
     ]
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from voices.timbre import TIMBRE
+
 LIBRARY_PATH = Path(__file__).with_name("library.yaml")
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=50)]
 
@@ -32,6 +34,7 @@ class VoiceEntry(_Strict):
     age: Literal["child", "young", "adult", "old"] = "adult"
     tags: list[str] = []
     variant: str = ""
+    timbre: str = Field("", pattern=rf"^$|{TIMBRE}", max_length=80)
     pitch_hz: float = Field(120, ge=50, le=500)
     pitch_range: float = Field(1, ge=0, le=3)
     words_per_minute: float = Field(165, ge=60, le=400)

@@ -1,9 +1,11 @@
 """How they sound: the library of voices, style presets, and clips rendered ahead of time."""
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+
+from voices.timbre import TIMBRE
 
 
 def _number(default: float, low: float, high: float, help_text: str = "") -> "models.FloatField[float, float]":
@@ -53,6 +55,12 @@ class Voice(Titled):
     age = models.CharField(max_length=10, choices=Age.choices, default=Age.ADULT)
     tags = models.JSONField(default=list, blank=True)
     variant = models.CharField(max_length=30, blank=True, help_text=_("Timbre of the formant mouth, such as f3."))
+    timbre = models.CharField(
+        max_length=80,
+        blank=True,
+        validators=[RegexValidator(TIMBRE, _("Write speakers and their shares, such as slt:2 alto:1."))],
+        help_text=_("Speakers of the bundled voice and their shares, such as slt:2 alto:1. Empty: nearest in pitch."),
+    )
     pitch_hz = _number(120.0, 50, 500, "Median F0 of neutral speech, Hz.")
     pitch_range = _number(1.0, 0, 3, "Movement of F0; 1 is the mouth's own.")
     words_per_minute = _number(165.0, 60, 400)

@@ -49,6 +49,7 @@ def compile_voice(voice: Voice) -> VoiceSpec:
         pitch_range=voice.pitch_range,
         words_per_minute=voice.words_per_minute,
         formant_ratio=voice.formant_ratio,
+        timbre=voice.timbre,
     )
 
 

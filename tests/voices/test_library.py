@@ -1,7 +1,16 @@
+import math
 from pathlib import Path
 
 import pytest
+import torch
+from django.core.exceptions import ValidationError
 
+from inference.protocol import VoiceSpec
+from inference.training.export import made_styles
+from inference.training.voices import VOICES as SPEAKERS
+from inference.worker.bundled_voice import BUNDLED
+from inference.worker.phone_voice import MadeStyle, PhoneVoice
+from inference.worker.speaker_book import SpeakerBook
 from voices.library import LibraryError, read_library
 from voices.models import Clip, StylePreset, Voice
 from voices.selectors import UnknownVoice, style_spec, voice_spec
@@ -30,6 +39,60 @@ def test_loading_twice_changes_nothing_and_a_changed_entry_is_brought_in_line() 
 
 
 @pytest.mark.django_db
+def test_a_timbre_reaches_the_worker_and_is_checked_where_people_write_it() -> None:
+    library_load(library=read_library())
+    voice = Voice.objects.get(slug="hearth")
+    assert voice_spec("hearth").timbre == voice.timbre != ""
+    for timbre in ("slt", "slt:2 alto:1", "slt:0.5 alto", ""):
+        voice.timbre = timbre
+        voice.full_clean()
+    for timbre in ("slt alto:", "slt:-1", "SLT", "slt,alto"):
+        voice.timbre = timbre
+        with pytest.raises(ValidationError, match="speakers and their shares"):
+            voice.full_clean()
+
+
+def test_english_voices_are_made_of_all_the_bundled_speakers_each_in_its_own_way() -> None:
+    english = [entry for entry in read_library().voices if entry.language.startswith("en")]
+    assert all(entry.timbre for entry in english)
+    assert {part.split(":")[0] for entry in english for part in entry.timbre.split()} == set(SPEAKERS)
+    assert len({entry.timbre for entry in english}) >= 20
+
+
+@pytest.mark.skipif(not BUNDLED.is_dir(), reason="no bundled checkpoint in this checkout")
+def test_every_english_voice_is_near_the_pitch_its_timbre_has_by_itself() -> None:
+    book = SpeakerBook.load(BUNDLED)
+    assert set(book.names) == set(SPEAKERS)
+    for entry in read_library().voices:
+        if entry.language.startswith("en"):
+            own_hz = book.pitch_hz(VoiceSpec(entry.slug, timbre=entry.timbre))
+            assert abs(12 * math.log2(entry.pitch_hz / own_hz)) <= 4.0, entry.slug
+
+
+@pytest.mark.parametrize(
+    ("style", "model_style"),
+    [
+        ("neutral", "neutral"),
+        ("warm", "neutral"),
+        ("cheerful", "cheerful"),
+        ("sad", "sad"),
+        ("angry", "angry"),
+        ("whisper", "whisper"),
+        ("slower", "slow"),
+        ("sleepy", "slow"),
+        ("faster", "fast"),
+        ("robotic", "neutral"),
+    ],
+)
+@pytest.mark.django_db
+def test_styles_of_the_library_are_made_from_the_models_own(style: str, model_style: str) -> None:
+    library_load(library=read_library())
+    made = {name: MadeStyle(**numbers) for name, numbers in made_styles().items()}
+    voice = PhoneVoice(VoiceSpec(), torch.zeros(256), 120.0, made)
+    assert voice.model_style(style_spec(style)) == model_style
+
+
+@pytest.mark.django_db
 def test_an_unknown_voice_or_style_is_named() -> None:
     with pytest.raises(UnknownVoice, match="nobody"):
         voice_spec("nobody")
@@ -43,6 +106,8 @@ def test_an_unknown_voice_or_style_is_named() -> None:
         ("voices: []", "styles"),
         ("voices: [", "library.yaml"),
         ("voices: [{slug: a, title: {en: A}, pitch_hz: 9}]\nstyles: []", "pitch_hz"),
+        ("voices: [{slug: a, title: {en: A}, timbre: 'slt:'}]\nstyles: []", "timbre"),
+        ("voices: [{slug: a, title: {en: A}, timbre: 'slt, alto'}]\nstyles: []", "timbre"),
         ("voices: [{slug: a, title: {en: A}}, {slug: a, title: {en: B}}]\nstyles: []", "stands there twice"),
         ("voices: [{slug: a, title: {en: A}, colour: red}]\nstyles: []", "colour"),
     ],
