@@ -185,10 +185,17 @@ INFERENCE_SLOTS = env.integer("INFERENCE_SLOTS", 8, low=1, high=1024)
 INFERENCE_LANE = env.choice("INFERENCE_LANE", "composed", {"composed", "echo"})
 """`echo` sends every caller's audio straight back: for measuring the platform without ears, mind and mouth."""
 
+MOUTH = env.choice("MOUTH", "auto", {"auto", "bundled", "espeak"})
+"""`auto`: the bundled voice for English and eSpeak NG for every other language, or whichever of the two is there."""
+MOUTH_SLOTS = env.integer("MOUTH_SLOTS", 8, low=1, high=256)
+"""Phrases the bundled voice makes at once. A call needs one while something is being made."""
+MOUTH_PACKED = env.choice("MOUTH_PACKED", "none", {"none", "float32", "bfloat16", "int8"})
+"""Its weights repacked in this precision for the kernels of a CPU."""
+
 VOICE_MODEL = env.text("VOICE_MODEL")
 """A voice-language model in the Voila layout: a folder, or a hub id that was pulled. Empty: none."""
 VOICE_MODEL_CODEC = env.text("VOICE_MODEL_CODEC")
-"""The codec its codes are made with, such as a folder of Voila-Tokenizer."""
+"""The codec its codes are made with, such as a folder of Voila-Tokenizer. Empty: the one in the model's folder."""
 VOICE_MODEL_REVISION = env.text("VOICE_MODEL_REVISION")
 VOICE_MODEL_LANE = env.choice("VOICE_MODEL_LANE", "auto", {"auto", "duplex", "turn", "mouth"})
 """`auto`: duplex for an autonomous checkpoint, else turn. `mouth`: it speaks the words of all composed characters."""

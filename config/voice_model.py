@@ -4,6 +4,7 @@ from typing import cast
 
 from django.conf import settings
 
+from inference.checkpoints.locate import locate
 from inference.ears.base import Ears
 from inference.ears.vad import VoiceDetector
 from inference.models.packed import Precision
@@ -24,4 +25,5 @@ def voice_model_lanes(ears: Ears) -> dict[Lane, LaneOpener]:
         packed=None if settings.VOICE_MODEL_PACKED == "none" else cast(Precision, settings.VOICE_MODEL_PACKED),
         slots=settings.VOICE_MODEL_SLOTS,
     )
-    return model_lanes(load_engine(files), ears, VoiceDetector, cast(LaneChoice, settings.VOICE_MODEL_LANE))
+    choice = cast(LaneChoice, settings.VOICE_MODEL_LANE)
+    return model_lanes(load_engine(files), ears, VoiceDetector, choice, locate(files.model, files.revision))

@@ -26,6 +26,7 @@ from characters.models import Character
 from config.management.commands.serve import SOCKET_BYTES_MAX, Server
 from inference import client
 from inference.ears import default_ears
+from inference.mouth import open_espeak
 from inference.protocol import Lane
 from inference.worker.default_lanes import default_lanes
 from inference.worker.embedded import start_worker, stop_worker
@@ -65,7 +66,9 @@ def running_server(*, slots: int = 8, lanes: Mapping[Lane, LaneOpener] | None = 
 
     # Outside the tests' own folder: language models take seconds to make and are checked before they are used again.
     cache_dir = Path(settings.BASE_DIR) / "var" / "cache"
-    worker = start_worker(lanes or default_lanes(ears=default_ears(cache_dir)), slots=slots)
+    # eSpeak NG alone: what is tested here is the platform, and a voice model would take its time from the browsers.
+    lanes = lanes or default_lanes(ears=default_ears(cache_dir), mouth=open_espeak())
+    worker = start_worker(lanes, slots=slots)
     config = uvicorn.Config(
         application,
         host=HOST,

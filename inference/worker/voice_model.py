@@ -14,6 +14,7 @@ from inference.codec.base import Codec
 from inference.codec.encodec import EncodecCodec
 from inference.codec.look_ahead import LookAheadCodec
 from inference.codec.mimi import MimiCodec
+from inference.codec.source_filter.codec import MODEL_TYPE, SourceFilterCodec
 from inference.ears.base import Ears
 from inference.engine.engine import StepEngine
 from inference.engine.plans import EngineSettings
@@ -23,19 +24,25 @@ from inference.models.tokenizer import VoilaTokenizer
 from inference.models.voila import Dtype, VoilaModel
 from inference.protocol import Lane
 from inference.worker.composed import ComposedLane
+from inference.worker.default_mouth import beside_espeak
 from inference.worker.duplex import DuplexLane
 from inference.worker.lanes import LaneOpener
 from inference.worker.listening import Detector
 from inference.worker.model_mouth import ModelMouth
+from inference.worker.phone_checkpoint import phone_mouth, reads_phones
 from inference.worker.shared_engine import SharedEngine
 from inference.worker.turn import TurnLane
 
 LaneChoice = Literal["auto", "duplex", "turn", "mouth"]
 
+CODEC_FOLDER = "codec"
+"""In a checkpoint's folder: the codec that comes with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class VoiceModelFiles:
-    """Folders or hub ids, pulled before. `codec` is what the checkpoint's codes are made with."""
+    """Folders or hub ids, pulled before. `codec` is what the checkpoint's codes are made with; empty: the one that
+    comes with it."""
 
     model: str
     codec: str
@@ -53,20 +60,28 @@ class VoiceModelFiles:
 
 def load_engine(files: VoiceModelFiles) -> StepEngine:
     """Raises a `CheckpointError` naming what is wrong, before any slot opens."""
-    if not files.codec:
-        raise CheckpointMissing("a voice model needs the codec its codes are made with, such as Voila-Tokenizer")
     if files.device != "cpu" and not torch.cuda.is_available():
         raise CheckpointError(f"the device {files.device!r} is not there; use cpu")
     folder = locate(files.model, files.revision)
+    codec_folder = _codec_folder(files, folder)
     model = VoilaModel.load(folder, dtype=files.dtype, device=files.device)
     tokenizer = VoilaTokenizer(folder, model.config.num_codebooks, model.config.codebook_size)
-    codec = _load_codec(locate(files.codec), model.config.num_codebooks, files.device)
+    codec = _load_codec(codec_folder, model.config.num_codebooks, files.device)
     if (codec.num_codebooks, codec.codebook_size) != (model.config.num_codebooks, model.config.codebook_size):
         raise BrokenFile(
             f"the codec has {codec.num_codebooks} codebooks of {codec.codebook_size}, the model speaks "
             f"{model.config.num_codebooks} of {model.config.codebook_size}"
         )
     return StepEngine(model, tokenizer, codec, EngineSettings(num_slots=files.slots, packed=files.packed))
+
+
+def _codec_folder(files: VoiceModelFiles, model_folder: Path) -> Path:
+    if files.codec:
+        return locate(files.codec)
+    beside = model_folder / CODEC_FOLDER
+    if not beside.is_dir():
+        raise CheckpointMissing("a voice model needs the codec its codes are made with, such as Voila-Tokenizer")
+    return beside
 
 
 def _load_codec(folder: Path, num_codebooks: int, device: str) -> Codec:
@@ -76,22 +91,33 @@ def _load_codec(folder: Path, num_codebooks: int, device: str) -> Codec:
         return codec if codec.causal else LookAheadCodec(codec)
     if kind == "mimi":
         return MimiCodec.load(folder, num_codebooks=num_codebooks, device=device)
-    raise BrokenFile(f"{folder}/config.json: model_type is {kind!r}; codecs are encodec or mimi")
+    if kind == MODEL_TYPE:
+        return SourceFilterCodec.load(folder, device=device)
+    raise BrokenFile(f"{folder}/config.json: model_type is {kind!r}; codecs are encodec, mimi or {MODEL_TYPE}")
 
 
 def model_lanes(
-    engine: StepEngine, ears: Ears, new_detector: Callable[[], Detector], choice: LaneChoice = "auto"
+    engine: StepEngine,
+    ears: Ears,
+    new_detector: Callable[[], Detector],
+    choice: LaneChoice = "auto",
+    folder: Path | None = None,
 ) -> dict[Lane, LaneOpener]:
     """The lane that this checkpoint serves: one of its own, or the composed lane with the checkpoint as its mouth.
 
-    Raises `CheckpointError` when it cannot serve the one chosen.
+    `folder` is the checkpoint's: one that reads phones is a mouth and nothing else. Raises `CheckpointError` when it
+    cannot serve the one chosen.
     """
     kind = engine.model.kind
+    by_phones = kind == "token" and folder is not None and reads_phones(folder)
     choices: dict[Kind, tuple[LaneChoice, ...]] = {
-        "autonomous": ("duplex",), "token": ("turn", "mouth"), "waveform": ("turn",)
+        "autonomous": ("duplex",), "token": ("mouth",) if by_phones else ("turn", "mouth"), "waveform": ("turn",)
     }  # fmt: skip
     if choice not in ("auto", *choices[kind]):
-        raise CheckpointError(f"a {kind} checkpoint can be {' or '.join(choices[kind])}, not {choice}")
+        what = "phone-reading" if by_phones else kind
+        raise CheckpointError(f"a {what} checkpoint can be {' or '.join(choices[kind])}, not {choice}")
+    if by_phones and folder is not None:
+        return {Lane.COMPOSED: ComposedLane(ears, beside_espeak(phone_mouth(engine, folder)), new_detector)}
     shared = SharedEngine(engine)
     if choice == "mouth":
         mouth = ModelMouth(shared)

@@ -25,9 +25,13 @@ def espeak_mouth() -> Mouth:
 
 
 def said(
-    mouth: Mouth, parts: Iterable[SpeechPart], voice: VoiceSpec | None = None, style: StyleSpec | None = None
+    mouth: Mouth,
+    parts: Iterable[SpeechPart],
+    voice: VoiceSpec | None = None,
+    style: StyleSpec | None = None,
+    patience: int = 0,
 ) -> tuple[Floats, list[SpokenWord]]:
-    """A whole speech, and its words."""
+    """A whole speech, and its words. `patience`: how often a mouth that makes its sound on demand may have none yet."""
     speech = mouth.begin(voice or VoiceSpec(), style or StyleSpec())
     for part in parts:
         speech.add(part)
@@ -36,7 +40,10 @@ def said(
     words: list[SpokenWord] = []
     while not speech.finished:
         frame = speech.frame()
-        assert frame is not None, "a speech that has ended is never without a frame"
+        if frame is None:
+            patience -= 1
+            assert patience >= 0, "a speech that has ended is never without a frame"
+            continue
         frames.append(frame.pcm)
         words += frame.words
     return np.concatenate([*frames, np.zeros(0, np.float32)]), words

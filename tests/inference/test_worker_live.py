@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inference.ears import default_ears
 from inference.errors import ModelFault
-from inference.mouth import default_mouth
+from inference.mouth import open_espeak
 from inference.mouth.base import Mouth
 from inference.protocol import (
     AUDIO_RATE_HZ,
@@ -109,7 +109,7 @@ async def test_an_unpaced_response_waits_for_its_reader_and_loses_nothing() -> N
 
 
 async def test_with_the_real_ears_and_mouth_a_spoken_question_is_heard_and_interrupts(tmp_path: Path) -> None:
-    mouth = default_mouth()
+    mouth = open_espeak()
     try:
         mouth.prepare(VoiceSpec())
     except ModelFault as missing:

@@ -65,17 +65,21 @@ def write_model(
     shape = shape or TinyShape()
     tokenizer = write_tokenizer(folder)
     vocab = -(-len(tokenizer) // 64) * 64
-    tensors = _model_tensors(shape, vocab, autonomous, torch.Generator().manual_seed(seed))
+    tensors = model_tensors(shape, vocab, autonomous, torch.Generator().manual_seed(seed))
     if raw_audio:
         tensors |= _front_end_tensors(shape, torch.Generator().manual_seed(seed))
     frame, eos = tokenizer.control[FRAME_TOKEN], tokenizer.eos_id
     tensors["lm_head.weight"][frame] *= frame_pull
     # A long row would end nearly every answer at once, a zero row none of them.
     tensors["lm_head.weight"][eos] *= 1.2
+    write_weights(folder, tensors)
+    (folder / "config.json").write_text(json.dumps(model_config(shape, vocab)), encoding="utf-8")
+    return folder
+
+
+def write_weights(folder: Path, tensors: dict[str, Tensor]) -> None:
     save_file({name: tensor.to(torch.bfloat16).contiguous() for name, tensor in tensors.items()},
               folder / "model.safetensors")  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(_config(shape, vocab)), encoding="utf-8")
-    return folder
 
 
 def load_model(folder: Path, dtype: Dtype = "float32") -> tuple[VoilaModel, VoilaTokenizer]:
@@ -110,7 +114,7 @@ def load_codec(folder: Path) -> EncodecCodec:
     return EncodecCodec.load(folder)
 
 
-def _config(shape: TinyShape, vocab: int) -> dict[str, Any]:
+def model_config(shape: TinyShape, vocab: int) -> dict[str, Any]:
     return {
         "model_type": "llama", "vocab_size": vocab, "hidden_size": shape.hidden, "intermediate_size": shape.mlp,
         "num_hidden_layers": shape.layers, "num_attention_heads": shape.heads, "num_key_value_heads": shape.kv_heads,
@@ -123,7 +127,7 @@ def _config(shape: TinyShape, vocab: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _model_tensors(shape: TinyShape, vocab: int, autonomous: bool, generator: torch.Generator) -> dict[str, Tensor]:
+def model_tensors(shape: TinyShape, vocab: int, autonomous: bool, generator: torch.Generator) -> dict[str, Tensor]:
     def weight(rows: int, columns: int, gain: float = 1.0) -> Tensor:
         return torch.randn(rows, columns, generator=generator) * gain / columns**0.5
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from inference.mouth import default_mouth
+from inference.mouth import open_espeak
 from inference.protocol import StyleSpec, VoiceSpec, Words
 
 MAX_EMPTY_FRAMES = 200
@@ -14,7 +14,7 @@ MAX_EMPTY_FRAMES = 200
 def spoken(text: str) -> bytes:
     """The words as PCM16 at the wire's rate."""
     voice = VoiceSpec(slug="listener", language="en-us", pitch_hz=110.0)
-    mouth = default_mouth()
+    mouth = open_espeak()
     mouth.prepare(voice)
     speech = mouth.begin(voice, StyleSpec())
     speech.add(Words(text))

@@ -17,6 +17,7 @@ from characters.cast_file import read_cast_file
 from characters.services import character_load
 from inference import client as worker_client
 from inference.ears.vad import VoiceDetector
+from inference.mouth import open_espeak
 from inference.protocol import FRAME_MS, FRAME_SAMPLES, Lane
 from inference.worker.default_lanes import default_lanes
 from inference.worker.embedded import start_worker, stop_worker
@@ -56,7 +57,7 @@ def _model_lanes(choice: Any, *, autonomous: bool = False) -> dict[Lane, LaneOpe
     with checkpoint_folders(autonomous=autonomous) as (model, codec):
         engine = load_engine(VoiceModelFiles(str(model), str(codec), slots=2))
     ears = ToneEars()
-    return default_lanes(ears=ears) | model_lanes(engine, ears, VoiceDetector, choice)
+    return default_lanes(ears=ears, mouth=open_espeak()) | model_lanes(engine, ears, VoiceDetector, choice)
 
 
 @pytest.fixture

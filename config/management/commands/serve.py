@@ -14,6 +14,7 @@ from characters.casting import session_spec
 from characters.selectors import character_list
 from config.celery import app
 from config.embedded import JobWorker, Sweep, Ticker, WarmUp
+from config.mouth import configured_mouth
 from inference.ears import default_ears
 from inference.errors import InferenceError
 from inference.protocol import Lane, SessionSpec
@@ -78,7 +79,10 @@ class Command(BaseCommand):
 
     def _lanes(self) -> dict[Lane, LaneOpener]:
         ears = default_ears(settings.VAR_DIR / "cache")
-        lanes = default_lanes(ears=ears)
+        try:
+            lanes = default_lanes(ears=ears, mouth=configured_mouth())
+        except InferenceError as error:
+            raise CommandError(f"MOUTH={settings.MOUTH}: {error}") from error
         if not settings.VOICE_MODEL:
             return lanes
         self._say("Loading the voice model ...")
