@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-BENCHES = ["bench_response", "bench_platform", "bench_ears", "bench_effects", "bench_singing", "bench_model"]
+BENCHES = ["bench_response", "bench_platform", "bench_ears", "bench_effects", "bench_singing"]
+BENCHES += ["bench_voice", "bench_model"]
 LIMIT_S = 1200
 
 

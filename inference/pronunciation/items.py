@@ -1,8 +1,8 @@
 """Pronounced words as the items that our voice model speaks: `^.` phones `,` phones `.`.
 
-`^` and the mark the phrase ends in begin it; `|` marks the first phone of a word; a pause inside is `,`. An item enters the
-model as two tokens, what comes after it and itself (`+eh |dh`): the sound of a phone depends on the next one, and this
-way both stand right before the frames.
+`^` and the mark the phrase ends in begin it; `|` marks the first phone of a word; a pause inside is `,`. An item enters
+the model as two tokens, what comes after it and itself (`+eh |dh`): the sound of a phone depends on the next one, and
+this way both stand right before the frames.
 """
 
 from collections.abc import Sequence

@@ -96,6 +96,8 @@ class Examples:
         self, codec: SourceFilterCodec, tokenizer: VoilaTokenizer, speakers: SpeakerPool, draw: random.Random
     ) -> None:
         self._codec, self._tokenizer, self._speakers, self._draw = codec, tokenizer, speakers, draw
+        self._rows: dict[str, Tensor] = {}
+        """Of the pieces met so far: at most one per pair of phones."""
 
     def random(self, teacher: str, utterance: Utterance) -> Example:
         """The sentence by a random speaker of the teacher's, in a random style."""
@@ -137,8 +139,10 @@ class Examples:
         f0 = torch.from_numpy(said.f0_hz[:total].astype(np.float32))
         return self._codec.encode_features(envelope.view(1, -1, SUBFRAMES, NUM_BANDS), f0.view(1, -1, SUBFRAMES))[0].T
 
-    def _text(self, item: str) -> Tensor:
-        return text_rows(self._tokenizer.encode(item), self._tokenizer)
+    def _text(self, piece: str) -> Tensor:
+        if piece not in self._rows:
+            self._rows[piece] = text_rows(self._tokenizer.encode(piece), self._tokenizer)
+        return self._rows[piece]
 
 
 def batch_of(examples: Sequence[Example], pad_id: int) -> Batch:

@@ -71,7 +71,8 @@ class PhoneVoice:
         semitones = max(-_MOST_SEMITONES, min(_MOST_SEMITONES, 12.0 * math.log2(wanted_hz / made_hz)))
         spread = self.spec.pitch_range * style.pitch_range / max(0.05, made.pitch_range)
         steering.set_pitch(slot, semitones, made_hz, spread)
-        steering.set_voicing(slot, 1.0 if model_style == WHISPER else 1.0 - style.whisper)
+        # In the model's own whisper too: what it voices by mistake is whispered by the decoder.
+        steering.set_voicing(slot, 1.0 - style.whisper)
 
     def _rate(self, style: StyleSpec) -> float:
         return style.rate * self.spec.words_per_minute / _USUAL_WPM
