@@ -6,6 +6,7 @@ Loss curves of codec and model, and one sentence as the teacher, the codec and t
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -89,8 +90,15 @@ def _draw(axes: Axes, name: str, pcm: NDArray[np.float32]) -> None:
     axes.set(title=f"{name} (dots: ten times F0)", ylabel="Hz", xlim=(0, len(pcm) / SAMPLE_RATE_HZ))
 
 
-def _lines(path: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The curve as it stands: a sitting that went back to an earlier step replaces what came after it."""
+    kept: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        while kept and kept[-1]["step"] >= entry["step"]:
+            kept.pop()
+        kept.append(entry)
+    return kept
 
 
 def _smoothed(values: list[float]) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Streamed codecs against whole files, and against transformers' own codecs of the same weights."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ MIMI_FRAME = 1920
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> None:
+def _seeded() -> Iterator[None]:
     torch.manual_seed(7)
-    torch.set_grad_enabled(False)
+    with torch.no_grad():
+        yield
 
 
 def _encodec(folder: Path, *, causal: bool, pad_mode: str) -> tuple[EncodecCodec, Any]:

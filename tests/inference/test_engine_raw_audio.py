@@ -233,7 +233,7 @@ def test_what_such_a_checkpoint_cannot_take_is_refused() -> None:
     engine = engine_of()
     for mode in ("duplex", "mouth", "ears"):
         with pytest.raises(InvalidSpec, match="waveform checkpoint"):
-            engine.open(StreamPlan(mode))  # type: ignore[arg-type]
+            engine.open(StreamPlan(mode))
     with pytest.raises(InvalidSpec, match="chat_tts"):
         engine.open(plan(task=Task.TTS))
     with pytest.raises(InvalidSpec, match="as codes"):

@@ -390,21 +390,3 @@ def test_a_folder_of_another_codec_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "encodec"}', encoding="utf-8")
     with pytest.raises(BrokenFile, match="source_filter"):
         SourceFilterCodec.load(tmp_path)
-
-
-def test_sharpness_makes_formants_stand_out_and_moves_nothing_else(tmp_path: Path) -> None:
-    plain = source_filter(tmp_path)
-    (tmp_path / "config.json").write_text('{"model_type": "source_filter", "sharpness": 0.5}', encoding="utf-8")
-    sharp = SourceFilterCodec.load(tmp_path)
-    codes = torch.randint(0, 64, (1, 4, 10), generator=torch.Generator().manual_seed(5))
-    (one, f0), (other, same_f0) = plain.decode_features(codes), sharp.decode_features(codes)
-    assert torch.equal(f0, same_f0)
-    assert other.std(dim=3).mean() > 1.05 * one.std(dim=3).mean()
-    assert (other - one).abs().max() < 1.5
-
-
-def test_a_sharpness_that_is_none_is_refused(tmp_path: Path) -> None:
-    write_source_filter(tmp_path)
-    (tmp_path / "config.json").write_text('{"model_type": "source_filter", "sharpness": 7}', encoding="utf-8")
-    with pytest.raises(BrokenFile, match="sharpness"):
-        SourceFilterCodec.load(tmp_path)

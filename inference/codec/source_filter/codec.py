@@ -15,7 +15,6 @@ from inference.checkpoints.tensors import TensorFolder, read_json
 from inference.codec.source_filter.analysis import FIRST_CENTRE, HALF_WINDOW, SpeechFeatures, analyse
 from inference.codec.source_filter.grid import (
     HOP,
-    NUM_BANDS,
     SAMPLE_RATE_HZ,
     SAMPLES_PER_FRAME,
     SILENT_LOG_POWER,
@@ -29,7 +28,8 @@ from inference.codec.state import StreamState
 from inference.errors import InvalidSpec
 
 MODEL_TYPE = "source_filter"
-_SURROUNDING_BANDS = 4.0
+_HUSHED_BELOW, _HUSH_WIDTH, _HUSH = -14.65, 0.1, 4.0
+"""Mean log power of a subframe under which it counts as silence, and how far it then falls (17 dB)."""
 _HEARD = HALF_WINDOW + HALF_WINDOW + 3 * HOP
 """Samples the analysis of a frame's four subframes spans."""
 
@@ -46,12 +46,8 @@ class SourceFilterCodec:
     decoder_lag_samples = LAG_SAMPLES
     """How much later than its code's frame a sound comes out, within the frame."""
 
-    def __init__(
-        self, network: EnvelopeNetwork, codebooks: Tensor, prosody: ProsodyBook, sharpness: float = 0.0
-    ) -> None:
-        """`codebooks` [K - 1, entries, D], each for what the ones before leave; `sharpness` of formants."""
-        self._sharpness = sharpness
-        self._surroundings = _surroundings().to(codebooks.device)
+    def __init__(self, network: EnvelopeNetwork, codebooks: Tensor, prosody: ProsodyBook) -> None:
+        """`codebooks` [K - 1, entries, D], each for what the ones before leave."""
         self.network = network.eval().requires_grad_(False)
         self.codebooks, self.prosody = codebooks, prosody
         self.num_codebooks, self.codebook_size = len(codebooks) + 1, codebooks.shape[1]
@@ -75,7 +71,7 @@ class SourceFilterCodec:
             prosody = ProsodyBook(table)
         except ValueError as error:
             raise BrokenFile(f"{folder}: {error}") from error
-        return cls(network.to(device), books, prosody, _share(config, "sharpness"))
+        return cls(network.to(device), books, prosody)
 
     # --- the interface ---
 
@@ -115,7 +111,7 @@ class SourceFilterCodec:
         envelope, own_f0 = self._features(codes, state)
         f0, begun = self._late("late_f0", own_f0, state), self._late("begun", torch.ones_like(own_f0), state)
         # What the network says of the time before the first code was never taught.
-        envelope = torch.where(begun[..., None] > 0, self._sharpened(envelope), SILENT_LOG_POWER)
+        envelope = torch.where(begun[..., None] > 0, self._hushed(envelope), SILENT_LOG_POWER)
         voiced = (f0 > 0).float()
         frames = []
         for at in range(codes.shape[2]):
@@ -140,16 +136,13 @@ class SourceFilterCodec:
         """Envelopes [B, T, 4, bands] and F0 [B, T, 4] of whole codes [B, K, T]."""
         followed = torch.cat([codes, codes[:, :, -1:].expand(-1, -1, DECODER_DELAY)], dim=2)
         envelope, _ = self._features(followed, None)
-        return self._sharpened(envelope[:, DECODER_DELAY:]), self.prosody.decode(codes[:, -1])
+        return self._hushed(envelope[:, DECODER_DELAY:]), self.prosody.decode(codes[:, -1])
 
-    def _sharpened(self, envelope: Tensor) -> Tensor:
-        """A network taught by squared error draws formants too flat: what stands out of its surroundings stands out
-        more (a post-filter after Chen and Gersho, IEEE Transactions on Speech and Audio Processing 3(1), 1995, in the
-        log domain).
-        """
-        if self._sharpness == 0:
-            return envelope
-        return envelope + self._sharpness * (envelope - envelope @ self._surroundings)
+    @staticmethod
+    def _hushed(envelope: Tensor) -> Tensor:
+        """What was taught as silence has a floor that would be heard as hiss: it falls below hearing, smoothly."""
+        level = envelope.mean(dim=-1, keepdim=True)
+        return envelope - _HUSH * torch.sigmoid((_HUSHED_BELOW - level) / _HUSH_WIDTH)
 
     def _features(self, codes: Tensor, state: StreamState | None) -> tuple[Tensor, Tensor]:
         """Envelopes `DECODER_DELAY` frames late, and F0 of the codes themselves."""
@@ -180,20 +173,6 @@ class SourceFilterCodec:
         found: SpeechFeatures = analyse(windows.reshape(-1, 2 * HALF_WINDOW))
         count = len(heard)
         return found.envelope.view(count, 1, SUBFRAMES, -1), found.f0_hz.view(count, 1, SUBFRAMES)
-
-
-def _surroundings() -> Tensor:
-    """[NUM_BANDS, NUM_BANDS]: the mean around each band, weighted by distance."""
-    bands = torch.arange(NUM_BANDS, dtype=torch.float32)
-    weights = torch.exp(-0.5 * ((bands[:, None] - bands) / _SURROUNDING_BANDS).square())
-    return weights / weights.sum(dim=0)
-
-
-def _share(config: dict[str, Any], key: str) -> float:
-    value = config.get(key, 0.0)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise BrokenFile(f"config.json: {key} must be a number from 0 to 1, not {value!r}")
-    return float(value)
 
 
 def _size(config: dict[str, Any], key: str, default: int) -> int:
