@@ -1,19 +1,18 @@
 """One response being spoken by eSpeak: parts in, frames with word times out."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.effects.chain import Chain
 from inference.effects.settings import EffectSettings, MadeProsody
 from inference.mouth.base import SpokenFrame, SpokenWord
 from inference.mouth.espeak_voice import EspeakVoice
 from inference.mouth.phrases import Phrase
 from inference.mouth.speech_text import PlacedSong, SpeechText
-from inference.protocol import AUDIO_RATE_HZ, FRAME_SAMPLES, Deliver, Pause, SpeechPart, StyleSpec, VoiceSpec
+from inference.mouth.styled_track import StyledTrack
+from inference.protocol import Deliver, Pause, SpeechPart, StyleSpec, VoiceSpec
 
 _NEUTRAL_WPM = 165.0
 """Pauses of `phrases` are meant for this speed."""
@@ -36,15 +35,7 @@ class EspeakSpeech:
         self._sings = False
         self._singing: Iterator[NDArray[np.float32]] | None = None
         self._text = SpeechText()
-        self._chain = Chain(self._effects())
-        self._raw: NDArray[np.float32] = np.zeros(0, np.float32)
-        self._raw_made = 0
-        self._ready: list[NDArray[np.float32]] = []
-        self._ready_samples = 0
-        self._emitted = 0
-        self._words: deque[SpokenWord] = deque()
-        """Words not yet reported, their samples counted before the effects."""
-        self._flushed = False
+        self._track = StyledTrack(self._effects())
 
     def add(self, part: SpeechPart) -> None:
         """The next part. Raises `InvalidSpec` when it asks for a voice that cannot be spoken."""
@@ -58,26 +49,28 @@ class EspeakSpeech:
 
     def set_style(self, style: StyleSpec) -> None:
         self._session_style = style
-        self._chain.set(self._effects())
+        self._track.set(self._effects())
 
     @property
     def finished(self) -> bool:
-        return self._flushed and self._ready_samples == 0
+        return self._track.over
 
     def close(self) -> None:
         """Holds nothing that others wait for."""
 
     def frame(self) -> SpokenFrame | None:
-        while self._ready_samples < FRAME_SAMPLES and not self._flushed:
-            if len(self._raw):
-                self._feed()
-            elif not self._make_more():
-                return None
+        found = self._track.frame()
+        while found is None and not self._track.over:
+            made = self._make_more()
             self._finish_if_done()
-        if self._ready_samples == 0:
-            return None
-        pcm = self._take_frame()
-        return SpokenFrame(pcm, self._words_begun())
+            found = self._track.frame()
+            if not made:
+                break
+        if not self._track.holds_raw:
+            # With the last frame one knows that it was the last.
+            self._sings_on()
+            self._finish_if_done()
+        return found
 
     @property
     def _style(self) -> StyleSpec:
@@ -88,44 +81,18 @@ class EspeakSpeech:
         # A melody is not the voice's own movement: widening it would sing out of tune. The formants are in it already.
         return replace(settings, pitch_range=1.0, formant_ratio=1.0) if self._sings else settings
 
-    def _feed(self) -> None:
-        """Send one frame of raw speech through the effects."""
-        self._keep(self._chain.process(self._raw[:FRAME_SAMPLES]))
-        self._raw = self._raw[FRAME_SAMPLES:]
-
     def _finish_if_done(self) -> None:
-        """Once nothing more can come, let out what the effects hold back."""
-        if self._flushed or len(self._raw) or self._sings_on() or not self._text.is_over:
-            return
-        self._keep(self._chain.flush())
-        self._flushed = True
+        if self._singing is None and self._text.is_over:
+            self._track.finish()
 
     def _sings_on(self) -> bool:
-        """Whether the song has another piece; it then lies in the raw speech."""
-        if self._singing is None:
-            return False
-        piece = next(self._singing, None)
+        """Whether the song has another piece; it is then on its way."""
+        piece = next(self._singing, None) if self._singing is not None else None
         if piece is None:
             self._singing = None
             return False
-        self._append(piece)
+        self._track.add(piece)
         return True
-
-    def _keep(self, pcm: NDArray[np.float32]) -> None:
-        if len(pcm):
-            self._ready.append(pcm)
-            self._ready_samples += len(pcm)
-
-    def _take_frame(self) -> NDArray[np.float32]:
-        """The next frame's samples, the last one of a speech filled up with silence."""
-        joined = np.concatenate(self._ready)
-        frame = np.zeros(FRAME_SAMPLES, np.float32)
-        count = min(FRAME_SAMPLES, len(joined))
-        frame[:count] = joined[:count]
-        rest = joined[count:]
-        self._ready, self._ready_samples = ([rest] if len(rest) else []), len(rest)
-        self._emitted += FRAME_SAMPLES
-        return frame
 
     def _make_more(self) -> bool:
         """Make the next piece of raw speech. False when nothing is ready to be said."""
@@ -138,7 +105,7 @@ class EspeakSpeech:
             case Phrase():
                 self._speak(piece)
             case Pause(seconds):
-                self._append_silence(seconds * self._style.pause_scale * self._chain.settings.rate)
+                self._track.add_silence(seconds * self._style.pause_scale * self._track.rate)
             case PlacedSong():
                 self._sing(piece)
             case Deliver():
@@ -149,21 +116,21 @@ class EspeakSpeech:
         style = self._style
         spoken = self._voice_for(self._voice).speak(phrase, style)
         self._made, self._made_voice, self._sings = spoken.made, self._voice, False
-        self._chain.set(self._effects())
+        self._track.set(self._effects())
         for timed in spoken.words:
             start = phrase.char_start + timed.word.start
-            self._words.append(
+            self._track.add_word(
                 SpokenWord(
                     text=timed.word.text,
-                    start_sample=self._raw_made + timed.start_sample,
-                    end_sample=self._raw_made + timed.end_sample,
+                    start_sample=self._track.raw_made + timed.start_sample,
+                    end_sample=self._track.raw_made + timed.end_sample,
                     char_start=start,
                     char_end=start + len(timed.word.text),
                 )
             )
-        self._append(spoken.pcm)
+        self._track.add(spoken.pcm)
         slowness = _NEUTRAL_WPM / (self._voice.words_per_minute * style.rate)
-        self._append_silence(phrase.pause_s * style.pause_scale * slowness)
+        self._track.add_silence(phrase.pause_s * style.pause_scale * slowness)
 
     def _sing(self, placed: PlacedSong) -> None:
         """Begin a song; its pieces are drawn as they are needed. Songs in a row keep one beat."""
@@ -177,13 +144,13 @@ class EspeakSpeech:
             style.rate, self._voice.pitch_hz * 2 ** (style.pitch_semitones / 12), style.pitch_range
         )
         self._made_voice, self._sings = self._voice, True
-        self._chain.set(self._effects())
+        self._track.set(self._effects())
         for word in sung.words:
-            self._words.append(
+            self._track.add_word(
                 replace(
                     word,
-                    start_sample=self._raw_made + word.start_sample,
-                    end_sample=self._raw_made + word.end_sample,
+                    start_sample=self._track.raw_made + word.start_sample,
+                    end_sample=self._track.raw_made + word.end_sample,
                     char_start=placed.char_start + word.char_start,
                     char_end=placed.char_start + word.char_end,
                 )
@@ -195,24 +162,4 @@ class EspeakSpeech:
             self._delivered_style = None if change.style == self._session_style else change.style
         if change.voice is not None:
             self._voice = change.voice
-        self._chain.set(self._effects())
-
-    def _append(self, pcm: NDArray[np.float32]) -> None:
-        self._raw = np.concatenate([self._raw, pcm])
-        self._raw_made += len(pcm)
-
-    def _append_silence(self, seconds: float) -> None:
-        self._append(np.zeros(round(seconds * AUDIO_RATE_HZ), np.float32))
-
-    def _words_begun(self) -> tuple[SpokenWord, ...]:
-        """Words whose sound begins before the end of the frame just taken."""
-        begun = []
-        while self._words:
-            word = self._words[0]
-            start = self._chain.output_sample(word.start_sample)
-            if start is None or start >= self._emitted:
-                break
-            end = self._chain.expected_output_sample(word.end_sample)
-            begun.append(SpokenWord(word.text, start, max(start, end), word.char_start, word.char_end))
-            self._words.popleft()
-        return tuple(begun)
+        self._track.set(self._effects())

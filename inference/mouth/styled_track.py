@@ -25,7 +25,12 @@ class StyledTrack:
         self._words: deque[SpokenWord] = deque()
         """Not yet reported, their samples counted before the effects."""
 
-        self._flushed = False
+        self._ended = self._flushed = False
+
+    @property
+    def rate(self) -> float:
+        """How much shorter raw speech becomes."""
+        return self._chain.settings.rate
 
     def set(self, settings: EffectSettings) -> None:
         """From the next sample fed on."""
@@ -44,6 +49,11 @@ class StyledTrack:
         self._words.append(word)
 
     @property
+    def holds_raw(self) -> bool:
+        """Whether speech waits before the effects."""
+        return bool(len(self._raw))
+
+    @property
     def waiting_samples(self) -> int:
         """Given and not yet taken, before the effects or behind them."""
         return len(self._raw) + len(self._ready)
@@ -54,22 +64,27 @@ class StyledTrack:
         return self._flushed and not len(self._ready)
 
     def finish(self) -> None:
-        """No more raw speech: what the effects hold back comes out."""
-        if not self._flushed:
-            self._ready = np.concatenate([self._ready, self._chain.process(self._raw), self._chain.flush()])
-            self._raw = self._raw[:0]
-            self._flushed = True
+        """No more raw speech: after the last of it what the effects hold back comes out."""
+        self._ended = True
+        self._flush_if_done()
 
     def frame(self) -> SpokenFrame | None:
         """The next frame, the last one filled up with silence; None when there is none yet."""
         while len(self._ready) < FRAME_SAMPLES and len(self._raw):
+            # As late as possible: a change of style is heard with the next frame.
             fed, self._raw = self._raw[:FRAME_SAMPLES], self._raw[FRAME_SAMPLES:]
             self._ready = np.concatenate([self._ready, self._chain.process(fed)])
+            self._flush_if_done()
         if len(self._ready) < FRAME_SAMPLES and not (self._flushed and len(self._ready)):
             return None
         pcm, self._ready = self._ready[:FRAME_SAMPLES], self._ready[FRAME_SAMPLES:]
         self._emitted += FRAME_SAMPLES
         return SpokenFrame(np.pad(pcm, (0, FRAME_SAMPLES - len(pcm))), self._words_begun())
+
+    def _flush_if_done(self) -> None:
+        if self._ended and not self._flushed and not len(self._raw):
+            self._ready = np.concatenate([self._ready, self._chain.flush()])
+            self._flushed = True
 
     def _words_begun(self) -> tuple[SpokenWord, ...]:
         """Words whose sound begins before the end of the frame just taken."""

@@ -226,7 +226,7 @@ class PhoneSpeech:
                 case None:
                     return False
                 case Pause(seconds):
-                    self._track.add_silence(seconds * self._style.pause_scale)
+                    self._track.add_silence(seconds * self._style.pause_scale * self._track.rate)
                     return True
                 case Deliver():
                     self._deliver(piece)
