@@ -19,6 +19,7 @@ from inference.training.corpus import HELD_OUT, load_all
 from inference.training.phone_tokens import text_choices, write_tokenizer
 from inference.training.prosody_book import learn_table
 from inference.training.variation import STYLES
+from inference.training.voices import SHIPPED
 from inference.training.voila_network import Shape
 
 
@@ -73,14 +74,15 @@ def export_model(trained: Path, to: Path) -> None:
     tokenizer = VoilaTokenizer(to, shape.codebooks, shape.codebook_size)
     config = shape.config() | {"tie_word_embeddings": False, "speech": {"reads": "phones", "styles": made_styles()}}
     _write_json(to / "config.json", config)
-    _write_json(to / "voices.json", {name: round(hz, 1) for name, hz in state["pitches"].items()})
+    shipped = [name for name in SHIPPED if name in state["voices"]]
+    _write_json(to / "voices.json", {name: round(state["pitches"][name], 1) for name in shipped})
     weights: dict[str, Tensor] = dict(state["network"])
     weights["lm_head.weight"] = text_head(weights["model.embed_tokens.weight"], text_choices(tokenizer))
     save_file({name: tensor.to(torch.bfloat16).contiguous() for name, tensor in weights.items()},
               to / "model.safetensors")  # fmt: skip
-    for name in ("voices", "space"):
-        tensors = {key: tensor.contiguous() for key, tensor in state[name].items()}
-        save_file(tensors, to / f"{name}.safetensors")
+    voices = {name: state["voices"][name] for name in shipped}
+    for file, tensors in (("voices", voices), ("space", state["space"])):
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, to / f"{file}.safetensors")
 
 
 def text_head(embeddings: Tensor, choices: list[int]) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.training.variation import STYLES
-from inference.training.voices import VOICES, Speaker
+from inference.training.voices import SHIPPED, VOICES, Speaker
 
 TEXT = Path(__file__).with_name("model_card.md")
 _PLACES = ("VOICES", "TEACHERS", "KINDS", "STYLES", "SINGING", "SPEED")
@@ -31,6 +31,8 @@ def merged(reports: Iterable[dict[str, Any]]) -> dict[str, Any]:
     for report in reports:
         for name in ("voices", "styles", "singing"):
             for voice, found in report.get(name, {}).items():
+                if voice not in SHIPPED:
+                    continue
                 total[name].setdefault(voice, {}).update(found | {"of": report["sentences"]})
         total["speed"] = report.get("speed", total["speed"])
     return total

@@ -18,7 +18,10 @@ VOICES = {
     "lad": Speaker("awb", 1.09, 6.0, 1.2),
     "elder": Speaker("awb", 0.95, -2.0, 0.8),
 }
-"""The bundled voices by their name in the checkpoint."""
+"""Speakers the model is taught, by name."""
+
+SHIPPED = ("rms", "slt", "awb", "alto", "bass", "youth", "matron", "lad")
+"""Of these the ones a listener understands well enough: at most forty of a hundred words lost on a recogniser."""
 
 _NEUTRAL_SHARE = 0.5
 _SHIPPED_SHARE = 0.7

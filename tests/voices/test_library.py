@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 from inference.protocol import VoiceSpec
 from inference.training.export import made_styles
-from inference.training.voices import VOICES as SPEAKERS
+from inference.training.voices import SHIPPED as SPEAKERS
 from inference.worker.bundled_voice import BUNDLED
 from inference.worker.phone_voice import MadeStyle, PhoneVoice
 from inference.worker.speaker_book import SpeakerBook
