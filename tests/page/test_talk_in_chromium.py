@@ -81,7 +81,7 @@ async def test_a_spoken_conversation_with_an_interruption(troupe: LiveServer, tm
     answer = tape.between(begun, cut_at)
     assert loud_seconds(answer, tape.rate_hz) > 2.0
     right, wrong = shares_recognised(answer, tape.rate_hz, caption=told)
-    assert right > 0.4 and right > 2 * wrong, f"of {told!r} {right:.2f} was recognised, of decoys {wrong:.2f}"
+    assert right > 0.4 and right - wrong > 0.15, f"of {told!r} {right:.2f} was recognised, of decoys {wrong:.2f}"
     # The caption is cut after the flush: by then nothing of the story may be left in any buffer.
     assert silence_after(tape, cut_at - 300, length_ms=250, limit_ms=600) is not None
 
