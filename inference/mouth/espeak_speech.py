@@ -9,13 +9,10 @@ from numpy.typing import NDArray
 from inference.effects.settings import EffectSettings, MadeProsody
 from inference.mouth.base import SpokenFrame, SpokenWord
 from inference.mouth.espeak_voice import EspeakVoice
-from inference.mouth.phrases import Phrase
+from inference.mouth.phrases import NEUTRAL_WPM, Phrase
 from inference.mouth.speech_text import PlacedSong, SpeechText
 from inference.mouth.styled_track import StyledTrack
 from inference.protocol import Deliver, Pause, SpeechPart, StyleSpec, VoiceSpec
-
-_NEUTRAL_WPM = 165.0
-"""Pauses of `phrases` are meant for this speed."""
 
 
 class EspeakSpeech:
@@ -129,7 +126,7 @@ class EspeakSpeech:
                 )
             )
         self._track.add(spoken.pcm)
-        slowness = _NEUTRAL_WPM / (self._voice.words_per_minute * style.rate)
+        slowness = NEUTRAL_WPM / (self._voice.words_per_minute * style.rate)
         self._track.add_silence(phrase.pause_s * style.pause_scale * slowness)
 
     def _sing(self, placed: PlacedSong) -> None:

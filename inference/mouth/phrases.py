@@ -7,6 +7,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+NEUTRAL_WPM = 165.0
+"""Words per minute that the pauses below are meant for."""
+
 LONGEST_PHRASE_CHARS = 180
 """A clause longer than this is cut between words: it bounds the time one synthesis takes."""
 

@@ -8,15 +8,13 @@ from torch import Tensor
 from inference.training.corpus import Utterance
 from inference.training.speaker_embedding import PITCH, SpeakerSpace, statistics
 from inference.training.variation import Manner, Speaker, said_by
-from inference.training.voices import VOICES, random_speaker
+from inference.training.voices import VOICES, named_speaker, random_speaker
 
 POOL = 40
 """Speakers per teacher beside the shipped ones."""
 
 SENTENCES = 16
 """That a speaker's statistics are taken from."""
-
-_SHIPPED_SHARE = 0.7
 
 
 class SpeakerPool:
@@ -34,8 +32,7 @@ class SpeakerPool:
 
     def draw(self, teacher: str, draw: random.Random) -> Speaker:
         """One of the teacher's speakers, most often a shipped one."""
-        own = [speaker for speaker in VOICES.values() if speaker.teacher == teacher]
-        return draw.choice(own if own and draw.random() < _SHIPPED_SHARE else self._speakers[teacher])
+        return named_speaker(teacher, draw) or draw.choice(self._speakers[teacher])
 
     def embedding(self, speaker: Speaker) -> Tensor:
         """[256]. Raises `KeyError` for a speaker outside the pool."""

@@ -24,15 +24,19 @@ SHIPPED = ("rms", "slt", "awb", "alto", "bass", "youth", "matron", "lad")
 """Of these the ones a listener understands well enough: at most forty of a hundred words lost on a recogniser."""
 
 _NEUTRAL_SHARE = 0.5
-_SHIPPED_SHARE = 0.7
+_NAMED_SHARE = 0.7
+
+
+def named_speaker(teacher: str, draw: random.Random) -> Speaker | None:
+    """One of `VOICES` by this teacher, most of the time."""
+    own = [speaker for speaker in VOICES.values() if speaker.teacher == teacher]
+    return draw.choice(own) if own and draw.random() < _NAMED_SHARE else None
 
 
 def random_speaker(teacher: str, draw: random.Random) -> Speaker:
-    """A shipped voice of this teacher, or, so that the points between are known too, one near it."""
-    own = [speaker for speaker in VOICES.values() if speaker.teacher == teacher]
-    if own and draw.random() < _SHIPPED_SHARE:
-        return draw.choice(own)
-    return Speaker(teacher, draw.uniform(0.93, 1.1), draw.uniform(-3.0, 6.0), draw.uniform(0.8, 1.3))
+    """A named voice of this teacher, or, so that the points between are known too, one near it."""
+    named = named_speaker(teacher, draw)
+    return named or Speaker(teacher, draw.uniform(0.93, 1.1), draw.uniform(-3.0, 6.0), draw.uniform(0.8, 1.3))
 
 
 def random_style(draw: random.Random) -> tuple[str, Manner]:

@@ -4,13 +4,9 @@ The turn rules do not decide here. They only guard: the user's turns are noted f
 silence is obeyed at once, whatever the model goes on to say.
 """
 
-import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-
-from inference.ears.base import Ears
 from inference.engine.plans import Limits, StreamOutput
 from inference.protocol import (
     CancelSpeech,
@@ -32,10 +28,11 @@ from inference.protocol import (
 )
 from inference.worker.answer_marks import AnswerMarks
 from inference.worker.lanes import LaneStream
-from inference.worker.listening import CHUNK_SAMPLES, Detector, Listening
+from inference.worker.listening import Listening
 from inference.worker.live_speech import LiveMouth, LiveSpeech
+from inference.worker.model_lane import ModelLane
 from inference.worker.model_sound import HeardFrames, ModelVoice, Said, WaitingFrames
-from inference.worker.shared_engine import UNSUPPORTED, SharedEngine, plan_of, speaker_of
+from inference.worker.shared_engine import UNSUPPORTED, SharedEngine, plan_of
 from inference.worker.speaking import Speaking
 from inference.worker.user_turns import UserTurns
 
@@ -201,28 +198,8 @@ class DuplexStream:
             self._speech, self._muted_s = None, 0.0
 
 
-class DuplexLane:
+class DuplexLane(ModelLane):
     """Opens duplex streams over one shared engine. Ears only write down what the user said."""
-
-    def __init__(
-        self,
-        shared: SharedEngine,
-        ears: Ears,
-        new_detector: Callable[[], Detector],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.pulse = shared
-        self.most_streams = shared.slots
-        self._shared = shared
-        self._ears = ears
-        self._new_detector = new_detector
-        self._clock = clock
-
-    def prepare(self, spec: SessionSpec) -> None:
-        """Loads ears and voice detector. Raises `InvalidSpec` for a voice that is no speaker embedding."""
-        speaker_of(spec.voice)
-        self._ears.prepare(spec.ears)
-        self._new_detector().detect(np.zeros(CHUNK_SAMPLES, dtype=np.float32))
 
     def open(self, spec: SessionSpec, now: float) -> LaneStream:
         listening = Listening(self._ears, spec.ears, self._new_detector())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from inference.codec.source_filter.vocoder import LAG_SAMPLES
 from inference.errors import AtCapacity
 from inference.mouth.base import SpokenFrame, SpokenWord
-from inference.mouth.phrases import Phrase, pause_after
+from inference.mouth.phrases import NEUTRAL_WPM, Phrase, pause_after
 from inference.mouth.speech_text import PlacedSong, SpeechText
 from inference.mouth.styled_track import StyledTrack
 from inference.pronunciation.items import PhraseItems, phrase_items
@@ -39,8 +39,6 @@ TICKS_PER_CALL = 2
 MOST_WAIT_S = 3.0
 """For a slot, before the speech fails."""
 
-_NEUTRAL_WPM = 165.0
-"""Pauses of `phrases` are meant for this speed."""
 
 _LAG = LAG_SAMPLES * AUDIO_RATE_HZ // 16_000
 
@@ -207,7 +205,7 @@ class PhoneSpeech:
                 self._track.add(pcm)
             self._words.end(self._track, maker.frames)
             style = self._style
-            slowness = _NEUTRAL_WPM / (self._voice.spec.words_per_minute * style.rate)
+            slowness = NEUTRAL_WPM / (self._voice.spec.words_per_minute * style.rate)
             self._track.add_silence(self._phrase.pause_s * style.pause_scale * slowness)
         self._maker = self._words = self._sound = self._phrase = self._song = None
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inference.codec.source_filter.steering import Steering
 from inference.effects.settings import EffectSettings
+from inference.mouth.phrases import NEUTRAL_WPM
 from inference.protocol import StyleSpec, VoiceSpec
 from inference.worker.speaker_book import SpeakerBook
 
@@ -23,7 +24,6 @@ _UNHEARD_RATE = 0.06
 
 _SLOWEST, _FASTEST = 0.5, 2.0
 _MOST_SEMITONES = 9.0
-_USUAL_WPM = 165.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class PhoneVoice:
         steering.set_voicing(slot, 1.0 - style.whisper)
 
     def _rate(self, style: StyleSpec) -> float:
-        return style.rate * self.spec.words_per_minute / _USUAL_WPM
+        return style.rate * self.spec.words_per_minute / NEUTRAL_WPM
 
     def _made(self, model_style: str) -> MadeStyle:
         return self.styles.get(model_style, MadeStyle())

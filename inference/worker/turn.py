@@ -4,15 +4,11 @@ It is the composed lane with mind and mouth inside the model: the turn rules say
 interrupts, the model does the rest. Ears only write down what the user said.
 """
 
-import time
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 from torch import Tensor
 
-from inference.ears.base import Ears
 from inference.engine.plans import Limits, StreamOutput
 from inference.errors import InvalidSpec
 from inference.models.prompts import Task
@@ -41,10 +37,11 @@ from inference.turns.floor import Floor
 from inference.worker.answer_marks import AnswerMarks
 from inference.worker.composed import ComposedStream
 from inference.worker.lanes import LaneStream
-from inference.worker.listening import CHUNK_SAMPLES, Detector, Listening
+from inference.worker.listening import Listening
 from inference.worker.live_speech import LiveMouth
+from inference.worker.model_lane import ModelLane
 from inference.worker.model_sound import ModelVoice, Said
-from inference.worker.shared_engine import SharedEngine, needed_speaker_of, plan_of, speaker_of
+from inference.worker.shared_engine import SharedEngine, needed_speaker_of, plan_of
 from inference.worker.speaking import Speaking
 from inference.worker.turn_input import TurnInput
 from inference.worker.turn_memory import TurnMemory
@@ -338,28 +335,8 @@ def _judge_voice(voice: VoiceSpec) -> Event:
     return VoiceChanged(voice.slug)
 
 
-class TurnLane:
+class TurnLane(ModelLane):
     """Opens turn streams over one shared engine."""
-
-    def __init__(
-        self,
-        shared: SharedEngine,
-        ears: Ears,
-        new_detector: Callable[[], Detector],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.pulse = shared
-        self.most_streams = shared.slots
-        self._shared = shared
-        self._ears = ears
-        self._new_detector = new_detector
-        self._clock = clock
-
-    def prepare(self, spec: SessionSpec) -> None:
-        """Loads ears and voice detector. Raises `InvalidSpec` for a voice that is no speaker embedding."""
-        speaker_of(spec.voice)
-        self._ears.prepare(spec.ears)
-        self._new_detector().detect(np.zeros(CHUNK_SAMPLES, dtype=np.float32))
 
     def open(self, spec: SessionSpec, now: float) -> LaneStream:
         mouth = LiveMouth()
