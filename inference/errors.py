@@ -34,6 +34,24 @@ class InvalidSpec(InferenceError, ValueError):
     code = "invalid_spec"
 
 
+class Superseded(InferenceError):
+    """The session has a newer stream: this one is over, and must not be opened again with its old fencing number."""
+
+    code = "superseded"
+
+
+class TokenRefused(InferenceError):
+    """A stream token that is not for this worker, not signed by its key, too old, or used before."""
+
+    code = "token_refused"
+
+
+class WireError(InvalidSpec):
+    """A message between web side and worker that is none; the text names what is wrong with it."""
+
+    code = "wire_error"
+
+
 class SlowConsumer(InferenceError):
     """The reader of a stream fell behind its bounded queue; its stream ends, nobody else's does."""
 
@@ -45,3 +63,14 @@ class ModelFault(InferenceError):
 
     code = "model_fault"
     retryable = True
+
+
+def error_named(code: str, message: str) -> InferenceError:
+    """The error that the other side of a wire means by this code."""
+    waiting = [InferenceError]
+    while waiting:
+        kind = waiting.pop()
+        if kind.code == code:
+            return kind(message)
+        waiting += kind.__subclasses__()
+    return InferenceError(f"{code}: {message}")

@@ -316,6 +316,13 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Draining:
+    """The worker is going to stop: move to another one when it suits, in `deadline_s` seconds at the latest."""
+
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """Something failed. A fatal fault is the stream's last event."""
 
@@ -343,5 +350,6 @@ Event = (
     | SpeechFinished
     | LatencyMarks
     | Dropped
+    | Draining
     | Fault
 )

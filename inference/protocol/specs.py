@@ -239,3 +239,7 @@ class SessionSpec:
 
     acknowledges: bool = False
     """True: the client sends `PlaybackAck`. False: what was heard is reckoned from the clock."""
+
+    history: tuple[tuple[str, str], ...] = ()
+    """What was said before in this conversation, oldest first: (`user` or `character`, text). A model that answers by
+    itself goes on from there; other lanes need none of it."""
