@@ -8,26 +8,11 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 
+from inference.client.limits import AudioAllowance, StreamLimits
 from inference.errors import InferenceError, SlowConsumer, StreamClosed, WorkerUnavailable
-from inference.protocol import AUDIO_RATE_HZ, SAMPLE_BYTES, AudioOut, ClearInput, Command, CommitInput, Event, Fault
+from inference.protocol import AudioOut, ClearInput, Command, CommitInput, Event, Fault
 from inference.worker.doorbell import Doorbell
-
-BYTES_PER_S = AUDIO_RATE_HZ * SAMPLE_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class MailboxLimits:
-    live_audio_s: float = 0.5
-    """Audio that may wait while the caller sends in real time: 25 packets of 20 ms."""
-
-    burst_audio_s: float = 30.0
-    """Audio that may wait besides, as far as the caller sent it ahead of real time or before the slot was primed."""
-
-    commands: int = 2_000
-    events: int = 1_000
-    """About half a minute of audio with its word events."""
 
 
 class Mailbox:
@@ -39,17 +24,16 @@ class Mailbox:
         doorbell: Doorbell,
         wake_worker: Callable[[], None],
         clock: Callable[[], float],
-        limits: MailboxLimits | None = None,
+        limits: StreamLimits | None = None,
     ) -> None:
-        self._limits = limits or MailboxLimits()
+        self._limits = limits or StreamLimits()
         self._doorbell = doorbell
         self._wake_worker = wake_worker
         self._clock = clock
         self._lock = threading.Lock()
         self._audio: deque[bytes] = deque()
         self._audio_bytes = 0
-        self._ahead_bytes = 0.0
-        self._last_audio_at = clock()
+        self._allowance = AudioAllowance(self._limits, clock(), leaks=False)
         self._arrived_bytes = self._gone_bytes = 0
         self._commands: deque[tuple[Command, int]] = deque()
         """Each with the audio that must be gone before it counts: 0 for most, what had arrived for those about it."""
@@ -59,7 +43,6 @@ class Mailbox:
         self._failure: InferenceError | None = None
         self._leaving = False
         self._ended = False
-        self._primed = False
         self.dropped_packets = 0
         """Uplink packets dropped since the stream began."""
 
@@ -73,22 +56,13 @@ class Mailbox:
             self._audio.append(pcm)
             self._audio_bytes += len(pcm)
             self._arrived_bytes += len(pcm)
-            allowed = self._allowed_bytes(len(pcm))
+            allowed = self._allowance.arrived(len(pcm), self._clock())
             while self._audio_bytes > allowed and len(self._audio) > 1:
                 dropped = len(self._audio.popleft())
                 self._audio_bytes -= dropped
                 self._gone_bytes += dropped
                 self.dropped_packets += 1
         self._wake_worker()
-
-    def _allowed_bytes(self, arrived_bytes: int) -> float:
-        # A leaky bucket: what a caller sent faster than real time is no delay of ours and may wait longer.
-        now = self._clock()
-        leaked = (now - self._last_audio_at) * BYTES_PER_S if self._primed else 0.0
-        self._ahead_bytes = max(0.0, self._ahead_bytes - leaked) + arrived_bytes
-        self._last_audio_at = now
-        limits = self._limits
-        return (limits.live_audio_s * BYTES_PER_S) + min(self._ahead_bytes, limits.burst_audio_s * BYTES_PER_S)
 
     def put_command(self, command: Command) -> None:
         """Queues a command. Raises `StreamClosed` after the end, `WorkerUnavailable` (and ends the stream) when the
@@ -147,14 +121,23 @@ class Mailbox:
         """Half of the events' bound is taken: whoever need not keep time should wait."""
         return 2 * len(self._events) > self._limits.events
 
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    def fail(self, fault: Fault) -> None:
+        """Ends the stream from outside, with this as its last event; the slot can be released. For any thread."""
+        self.end(fault)
+        self._leaving = True
+        self._wake_worker()
+
     def has_input(self) -> bool:
         return bool(self._audio or self._commands)
 
     def set_primed(self) -> None:
         """From now on the worker reads: audio that waits is audio that is late."""
         with self._lock:
-            self._primed = True
-            self._last_audio_at = self._clock()
+            self._allowance.leak(self._clock())
 
     def take_commands(self) -> list[Command]:
         """The waiting commands in order, up to one about audio that the worker has not taken yet."""

@@ -1,6 +1,7 @@
 """One step engine for all streams of a worker that use its checkpoint, ticked once per codec frame."""
 
 import logging
+import time
 import zlib
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -14,6 +15,8 @@ from inference.engine.plans import Limits, Mode, StreamOutput, StreamPlan
 from inference.errors import InferenceError, InvalidSpec, ModelFault
 from inference.models.config import SPEAKER_DIM
 from inference.protocol import Event, SessionSpec, VoiceChanged, VoiceRefused, VoiceSpec
+from inference.worker import shared_work
+from inference.worker.told_history import told_instruction
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +130,7 @@ class SharedEngine:
     def _step(self, now: float) -> None:
         for number, user in list(self._users.items()):
             self._let(number, user.contribute)
+        began = time.perf_counter()
         try:
             outputs = self.engine.tick()
         except Exception:
@@ -134,6 +138,8 @@ class SharedEngine:
             logger.exception("the step engine failed")
             self._failed = True
             return
+        finally:
+            shared_work.note(time.perf_counter() - began)
         self.ticks += 1
         for output in outputs:
             user_of = self._users.get(output.stream)
@@ -155,11 +161,12 @@ def plan_of(spec: SessionSpec, mode: Mode, limits: Limits) -> StreamPlan:
     """How the engine plays this call's character. Raises `InvalidSpec` for a voice that is no speaker embedding."""
     return StreamPlan(
         mode=mode,
-        instruction=spec.instructions,
+        instruction=told_instruction(spec),
         speaker=speaker_of(spec.voice),
         seed=zlib.crc32(spec.session_id.encode()),
         limits=limits,
-        prefix_key=prefix_key(spec.character, spec.voice),
+        # What was said before is in the prompt of nobody else.
+        prefix_key=None if spec.history else prefix_key(spec.character, spec.voice),
     )
 
 

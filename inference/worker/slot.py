@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from inference.client.limits import BYTES_PER_S
 from inference.errors import ModelFault
 from inference.protocol import FRAME_MS, Dropped, Fault, Ready, SessionSpec
 from inference.worker.lanes import LaneOpener, LaneStream
-from inference.worker.mailbox import BYTES_PER_S, Mailbox
+from inference.worker.mailbox import Mailbox
 
 AUDIO_PER_STEP_S = 0.16
 """Input taken in one step: a caller's burst is worked off in pieces, so that the others get their turn."""
@@ -36,6 +37,9 @@ class Slot:
     mailbox: Mailbox
     opener: LaneOpener
     admitted_at: float
+    fence: int = 0
+    """Of the session's streams the one with the highest number lives."""
+
     prepared: bool = False
     fault: Fault | None = None
     lane: LaneStream | None = None
@@ -43,6 +47,10 @@ class Slot:
     counts: SlotCounts = field(default_factory=SlotCounts)
     reported: Dropped = field(default_factory=lambda: Dropped(0, 0))
     reported_at: float = float("-inf")
+
+    def is_older(self, session_id: str, fence: int) -> bool:
+        """Whether a stream of this session with this number ends this one."""
+        return 0 < self.fence <= fence and self.spec.session_id == session_id
 
     def serve(self, now: float) -> None:
         """Opens the lane once it is prepared, then steps it if something arrived or is due. Raises what the lane
@@ -82,6 +90,12 @@ class Slot:
             return []
         self.reported, self.reported_at = dropped, now
         return [dropped]
+
+    @property
+    def late_frames(self) -> int:
+        """Of the lane, since the stream began."""
+        lane = self.lane
+        return 0 if lane is None else lane.late_frames
 
     def close(self) -> None:
         """Closes the lane."""

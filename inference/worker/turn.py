@@ -41,7 +41,7 @@ from inference.worker.listening import Listening
 from inference.worker.live_speech import LiveMouth
 from inference.worker.model_lane import ModelLane
 from inference.worker.model_sound import ModelVoice, Said
-from inference.worker.shared_engine import SharedEngine, needed_speaker_of, plan_of
+from inference.worker.shared_engine import SharedEngine, needed_speaker_of, plan_of, prefix_key
 from inference.worker.speaking import Speaking
 from inference.worker.turn_input import TurnInput
 from inference.worker.turn_memory import TurnMemory
@@ -63,6 +63,7 @@ class TurnStream:
         self._mouth = mouth
         self._speaking = speaking
         self._memory = TurnMemory()
+        self._memory.recall(spec.history)
         self._input = TurnInput(shared.codec, shared.device)
         self._speaks = spec.speaks
         """Whether spoken turns are answered in speech."""
@@ -89,7 +90,10 @@ class TurnStream:
     def _open(self, now: float, *, in_speech: bool) -> None:
         plan = plan_of(self._spec, "turn", Limits())
         if not in_speech:
-            plan = replace(plan, task=Task.TEXT_CHAT, speaker=None, prefix_key=(plan.prefix_key, Task.TEXT_CHAT))
+            key = (prefix_key(self._spec.character, self._spec.voice), Task.TEXT_CHAT)
+            # Here what was said before is turns of its own.
+            instruction = self._spec.instructions
+            plan = replace(plan, task=Task.TEXT_CHAT, instruction=instruction, speaker=None, prefix_key=key)
         plan = replace(plan, history=self._memory.turns(speech=in_speech))
         number, self._number = self._number, None
         if number is not None:

@@ -5,6 +5,7 @@ changes between speech and text begins a new prompt. The memory gives that promp
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -50,6 +51,14 @@ class TurnMemory:
 
     def __init__(self) -> None:
         self._exchanges: deque[Exchange] = deque(maxlen=MOST_EXCHANGES)
+
+    def recall(self, history: Iterable[tuple[str, str]]) -> None:
+        """What was said before this call, as (`user` or `character`, text): only its words are left."""
+        for speaker, text in history:
+            if speaker == "user":
+                self.begin(text, None)
+            else:
+                self.written(text)
 
     def begin(self, user_text: str, user_codes: Tensor | None) -> None:
         """The user's turn is over; what is answered from now on answers it."""

@@ -9,6 +9,7 @@ import pytest
 
 from inference import client
 from inference.client import VoiceStream
+from inference.client.limits import StreamLimits
 from inference.errors import AtCapacity, InvalidSpec, SlowConsumer, StreamClosed, WorkerUnavailable
 from inference.protocol import (
     AudioOut,
@@ -29,7 +30,6 @@ from inference.worker.echo import EchoLane, EchoStream
 from inference.worker.embedded import EmbeddedClient, start_worker, stop_worker
 from inference.worker.lanes import LaneOpener, LaneStream
 from inference.worker.loop import Worker
-from inference.worker.mailbox import MailboxLimits
 
 LIMIT_S = 10.0
 PACKET = bytes(range(240)) * 4  # 20 ms
@@ -108,7 +108,7 @@ class LaneOf(EchoLane):
         return self._streams.get(spec.session_id) or EchoStream()
 
 
-def running(lane: LaneOpener, slots: int = 4, limits: MailboxLimits | None = None) -> tuple[Worker, EmbeddedClient]:
+def running(lane: LaneOpener, slots: int = 4, limits: StreamLimits | None = None) -> tuple[Worker, EmbeddedClient]:
     worker = Worker({Lane.ECHO: lane}, slots)
     worker.start()
     return worker, EmbeddedClient(worker, limits)
@@ -212,7 +212,7 @@ async def test_a_stopped_worker_ends_its_streams_and_is_no_longer_attached() -> 
 
 async def test_audio_beyond_the_bound_drops_the_oldest_and_is_counted() -> None:
     gate = threading.Event()
-    limits = MailboxLimits(live_audio_s=0.5, burst_audio_s=0.5)
+    limits = StreamLimits(live_audio_s=0.5, burst_audio_s=0.5)
     worker, door = running(LaneOf({"slow": StuckStream(gate)}), limits=limits)
     stream = await door.open(echo_spec("slow"))
     events = stream.events()
@@ -234,7 +234,7 @@ async def test_audio_beyond_the_bound_drops_the_oldest_and_is_counted() -> None:
 
 async def test_commands_are_never_dropped_and_too_many_end_the_stream_by_name() -> None:
     gate = threading.Event()
-    worker, door = running(LaneOf({"slow": StuckStream(gate)}), limits=MailboxLimits(commands=10))
+    worker, door = running(LaneOf({"slow": StuckStream(gate)}), limits=StreamLimits(commands=10))
     stream = await door.open(echo_spec("slow"))
     events = stream.events()
     await next_event(events)

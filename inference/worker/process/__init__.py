@@ -1,0 +1,1 @@
+"""The worker as a process of its own: its settings, its port, its announcements, its end."""

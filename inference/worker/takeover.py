@@ -1,0 +1,15 @@
+"""A newer stream of a session takes the place of an older one."""
+
+import asyncio
+
+from inference.worker.loop import Worker
+
+LIMIT_S = 0.3
+LOOK_S = 0.01
+
+
+async def take_over(worker: Worker, session_id: str, fence: int) -> None:
+    """Ends the session's older streams and waits a moment for their slots. Raises `Superseded`."""
+    deadline = asyncio.get_running_loop().time() + LIMIT_S
+    while not worker.claim(session_id, fence) and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(LOOK_S)
