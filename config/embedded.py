@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from celery import Celery
+from django.db import close_old_connections
 
 from inference.errors import InferenceError
 from inference.protocol import SessionSpec
@@ -107,3 +108,6 @@ class Ticker:
             sweep.run()
         except Exception:
             logger.exception("the sweep %s failed and will run again in %g s", sweep.name, sweep.every_s)
+        finally:
+            # A connection kept by this thread would be missing from the pool, and stay broken after an outage.
+            close_old_connections()

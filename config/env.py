@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -12,6 +13,14 @@ _FALSE = {"0", "false", "no", "off", ""}
 
 def text(name: str, default: str = "") -> str:
     return os.environ.get(name, default).strip()
+
+
+def secret(name: str, *, bytes_min: int = 32) -> str:
+    """Empty when it is not set. Its value is never shown."""
+    value = text(name)
+    if value and len(value.encode()) < bytes_min:
+        raise ImproperlyConfigured(f"{name} is shorter than {bytes_min} bytes; make one with `openssl rand -hex 32`")
+    return value
 
 
 def flag(name: str, default: bool) -> bool:
@@ -58,6 +67,17 @@ def words(name: str, default: Iterable[str] = ()) -> list[str]:
     if value is None:
         return list(default)
     return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def networks(name: str, default: Iterable[str] = ()) -> list[IPv4Network | IPv6Network]:
+    """A comma-separated list of networks, or single addresses."""
+    found = []
+    for word in words(name, default):
+        try:
+            found.append(ip_network(word, strict=False))
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {word!r} is no network; write one like 10.0.0.0/8") from error
+    return found
 
 
 def folder(name: str, default: Path) -> Path:

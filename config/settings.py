@@ -1,13 +1,18 @@
 """Django settings: the embedded default complete, every deployed piece switched on by its environment variable."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.management.utils import get_random_secret_key
 from django.utils.translation import gettext_lazy as _
+from kombu import Queue
 
 from config import env
+from config.database import postgresql_options
+from config.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = env.folder("TROUPE_VAR_DIR", BASE_DIR / "var")
@@ -30,6 +35,8 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+WORKER_KEY = env.secret("WORKER_KEY") or sha256(f"troupe worker {SECRET_KEY}".encode()).hexdigest()
+"""What web processes and workers share: it signs stream tokens and heartbeats. Embedded: derived."""
 DEBUG = env.flag("DEBUG", default=False)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
@@ -134,9 +141,15 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # Under ASGI a persistent connection would belong to a thread that never comes back: the pool keeps them instead.
+    # Under ASGI a persistent connection would belong to a thread that never comes back: the pool keeps them instead,
+    # and looks at each before it lends it, because the server may have been restarted.
     _database["CONN_MAX_AGE"] = 0
-    _database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 8, low=1, high=200)}}
+    _database["CONN_HEALTH_CHECKS"] = True
+    _database["OPTIONS"] = _database.get("OPTIONS", {}) | postgresql_options(
+        pool=env.integer("DATABASE_POOL", 8, low=1, high=200),
+        statement_s=env.number("DATABASE_STATEMENT_S", 15.0, low=0.0, high=3600.0),
+        lock_s=env.number("DATABASE_LOCK_S", 3.0, low=0.0, high=3600.0),
+    )
 
 CACHES = {
     "default": environ.Env.cache_url_config(env.text("CACHE_URL") or "locmemcache://"),
@@ -170,14 +183,57 @@ LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL") or "memory://localhost/"
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_TIME_LIMIT = 600
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Only rows hold results; without this a worker thread inside the serve process would guard `get` everywhere.
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SOFT_TIME_LIMIT = 570
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_QUEUES = [Queue("default"), Queue("render"), Queue("media")]
+"""`render`: speech made ahead of time, by a Celery worker with a voice of its own, so that no live call waits for it.
+`media`: heavy work on uploads; no task uses it yet."""
+CELERY_TASK_ROUTES = {"voices.tasks.render_clip": {"queue": "render"}}
+# A message is given back when its worker dies; rows bound how often. It is hidden for longer than any task may run.
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 2 * 3600,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 3,
+    "max_retries": 0,
+    "connect_retries_timeout": 1,
+    "socket_keepalive": True,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Whoever plans a job does not wait for a queue that is away: the sweep tells it later.
+CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": task, "schedule": float(every_s), "options": {"expires": every_s}}
+    for name, task, every_s in [
+        ("leases", "sessions.tasks.sweep_leases", 5),
+        ("sessions", "sessions.tasks.sweep_sessions", 60),
+        ("jobs", "sessions.tasks.sweep_jobs", 60),
+        ("clips", "voices.tasks.sweep_clips", 60),
+    ]
+} | {
+    # At a time of day: counted from the last start it might never come.
+    "retention": {"task": "sessions.tasks.expire_transcripts", "schedule": crontab(hour="3", minute="17")}
+}
+"""Sweeps with the seconds between them. One not run before the next is due is dropped: they all come to the same."""
+
+TRANSCRIPT_DAYS = env.integer("TRANSCRIPT_DAYS", 0, low=0, high=36_500)
+"""How long what was said is kept after a conversation has ended; 0: until its listener deletes it."""
+GUEST_TRANSCRIPT_DAYS = env.integer("GUEST_TRANSCRIPT_DAYS", 365, low=0, high=36_500)
+"""The same for guests. Their cookie lasts a year: beyond that nobody could read or delete it."""
 
 # --- live voice -------------------------------------------------------------------------------------------------
+
+PROCESS_URL = env.text("PROCESS_URL").rstrip("/")
+"""Where other web processes reach this very one, such as `http://10.0.0.7:8000`; empty: it is the only one."""
 
 INFERENCE_SLOTS = env.integer("INFERENCE_SLOTS", 8, low=1, high=1024)
 """Calls that may be live at once in the embedded worker."""
@@ -231,18 +287,16 @@ UNFOLD = {
     "SITE_SUBHEADER": _("Voice characters"),
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": True,
+    "SIDEBAR": {"navigation": "config.admin_navigation.navigation"},
 }
 
 # Transcripts and personas are personal: they never enter a log message.
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname:7} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL") or "INFO"},
-    "loggers": {
-        "celery": {"level": "WARNING"},
-        "django.request": {"level": "ERROR"},
-        "httpx": {"level": "WARNING"},
-    },
-}
+LOGGING = logging_config(
+    form=env.choice("LOG_FORMAT", "text", {"text", "json"}),
+    level=env.choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}),
+)
+
+METRICS_ALLOW = env.networks("METRICS_ALLOW", ["127.0.0.0/8", "::1/128"])
+"""Whoever asks `/metrics` from one of these, and not through a proxy, is answered."""
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
+"""A bearer token that is answered from anywhere; empty: none is."""

@@ -14,8 +14,7 @@ from accounts.visitors import Visitor
 from characters.casting import lane_of
 from characters.models import Character
 from characters.selectors import character_access
-from inference.client import connect
-from inference.errors import WorkerUnavailable
+from sessions.dispatch import lanes_served
 from sessions.errors import LimitReached, NoCharacter, NotAllowed, NotAuthenticated, NoVoiceModel
 from sessions.keys import CLIENT_SECRET_PREFIX
 from sessions.models import VoiceSession
@@ -65,15 +64,13 @@ def playable_character(*, visitor: Visitor, slug: str) -> Character:
 
 
 def check_lane(*, character: Character) -> None:
-    """Raises `NoVoiceModel` for a character that no lane of the worker can play."""
+    """Raises `NoVoiceModel` for a character that no worker can play."""
     if character.current is None:
         return
     lane = lane_of(character.current)
-    try:
-        known = lane in connect().lanes
-    except WorkerUnavailable:
-        return  # Whoever opens the stream says so.
-    if not known:
+    served = lanes_served()
+    # No worker at all may be just starting; whoever reserves a slot says so.
+    if served and lane not in served:
         raise NoVoiceModel(f"{character} speaks through a voice model in the {lane} lane, and none is loaded here")
 
 

@@ -66,3 +66,17 @@ class Full(Refusal):
     code = "at_capacity"
     status = 503
     close_code = 4503
+
+
+class Fenced(Exception):
+    """Another process holds the conversation by now. The writer has changed nothing and must let go of it."""
+
+
+class Held(Exception):
+    """Another process holds the conversation and has not lost it: ask there, or take over by naming its fence."""
+
+    def __init__(self, holder: str, url: str, fence: int) -> None:
+        super().__init__(f"held by {holder} (fence {fence})")
+        self.holder = holder
+        self.url = url
+        self.fence = fence

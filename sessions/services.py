@@ -5,16 +5,24 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.translation import get_language
 
 from accounts.keys import digest
 from accounts.visitors import Visitor
 from characters.models import Character
-from sessions.errors import NoCharacter, NotAuthenticated, SessionOver
+from sessions.dispatch import pulse
+from sessions.dispatch.holding import end_lost_sessions
+from sessions.dispatch.settling import settle
+from sessions.dispatch.terms import HOLD_S
+from sessions.errors import Fenced, Held, NoCharacter, NoSession, NotAuthenticated, SessionOver
+from sessions.jobs.models import SessionJob
+from sessions.jobs.queue import jobs_plan
+from sessions.jobs.work import usage_settle
 from sessions.keys import TOKEN_LIFETIME_S, new_client_secret, new_token
-from sessions.models import ClientSecret, Turn, VoiceSession
+from sessions.models import ClientSecret, Lease, Turn, VoiceSession
 
 LOST_AFTER = timedelta(seconds=150)
 """A live session is seen about once a minute: without that for so long its process is gone."""
@@ -67,34 +75,96 @@ def session_open(*, token: str) -> VoiceSession:
     return session
 
 
-def session_begin(*, session_id: UUID) -> None:
-    """The conversation is live from now on."""
+def session_hold(*, session_id: UUID, holder: str, url: str, over: int | None = None) -> int:
+    """From now on the conversation lives in the process `holder`, reached by others at `url`; returns its fence.
+
+    One UPDATE decides between two that want it. It is free when nobody holds it or the hold has run out; `over` takes
+    it from a holder that does not answer, if that one's fence is still `over`. Raises `Held`, `NoSession`,
+    `SessionOver`.
+    """
+    free = Q(holder="") | Q(holder_expires_at__lt=Now())
+    if over is not None:
+        free |= Q(holder_fence=over)
+    rows = VoiceSession.objects.filter(pk=session_id)
+    with transaction.atomic():
+        taken = rows.filter(free).exclude(state=VoiceSession.State.ENDED)
+        if taken.update(
+            holder=holder,
+            holder_url=url,
+            holder_fence=F("holder_fence") + 1,
+            holder_expires_at=Now() + timedelta(seconds=HOLD_S),
+        ):
+            return rows.values_list("holder_fence", flat=True).get()
+    row = rows.first()
+    if row is None:
+        raise NoSession("there is no such conversation")
+    if row.state == VoiceSession.State.ENDED:
+        raise SessionOver("the conversation has ended")
+    raise Held(row.holder, row.holder_url, row.holder_fence)
+
+
+def session_hold_renew(*, session_id: UUID, fence: int) -> None:
+    """It still lives here. Raises `Fenced`. A process that holds many renews them by `dispatch.renew_holds`."""
+    held = _fenced(session_id, fence).exclude(state=VoiceSession.State.ENDED)
+    _must(held.update(holder_expires_at=Now() + timedelta(seconds=HOLD_S)), session_id)
+
+
+def session_let_go(*, session_id: UUID, fence: int) -> None:
+    """The process stops and the conversation goes on: the next one takes it at once. An old fence changes nothing."""
+    _fenced(session_id, fence).update(holder_url="", holder_expires_at=Now() - timedelta(seconds=1))
+
+
+def session_begin(*, session_id: UUID, fence: int = 0) -> None:
+    """The conversation is live from now on; one that is already stays as it is. Raises `Fenced`."""
     now = timezone.now()
-    VoiceSession.objects.filter(pk=session_id, state=VoiceSession.State.CREATED).update(
-        state=VoiceSession.State.LIVE, started_at=now, last_seen_at=now
-    )
+    with transaction.atomic():
+        mine = _fenced(session_id, fence)
+        begun = mine.filter(state=VoiceSession.State.CREATED)
+        if not begun.update(state=VoiceSession.State.LIVE, started_at=now, last_seen_at=now):
+            _must(mine.exists(), session_id)
 
 
-def session_touch(*, session_id: UUID, heard_s: float, user_s: float) -> None:
-    """It is still live."""
-    VoiceSession.objects.filter(pk=session_id, state=VoiceSession.State.LIVE).update(
-        last_seen_at=timezone.now(), heard_seconds=heard_s, user_seconds=user_s
-    )
+def session_touch(*, session_id: UUID, heard_s: float, user_s: float, fence: int = 0) -> None:
+    """It is still live. Raises `Fenced` when it is not, or not this writer's."""
+    live = _fenced(session_id, fence).filter(state=VoiceSession.State.LIVE)
+    count = live.update(last_seen_at=timezone.now(), heard_seconds=heard_s, user_seconds=user_s)
+    _must(count, session_id)
 
 
-def session_finish(*, session_id: UUID, reason: str, heard_s: float, user_s: float) -> None:
-    """The conversation is over. One in which nothing was said stays as a record of time only."""
+def session_finish(*, session_id: UUID, reason: str, heard_s: float, user_s: float, fence: int = 0) -> None:
+    """The conversation is over, and its leases are settled. The first end counts. Raises `Fenced`.
+
+    One in which nothing was said stays as a record of time only.
+    """
     now = timezone.now()
-    VoiceSession.objects.filter(pk=session_id).exclude(state=VoiceSession.State.ENDED).update(
-        state=VoiceSession.State.ENDED,
-        ended_at=now,
-        last_seen_at=now,
-        ended_reason=reason,
-        heard_seconds=heard_s,
-        user_seconds=user_s,
-        token_digest="",
-        token_expires_at=None,
-    )
+    with transaction.atomic():
+        mine = _fenced(session_id, fence)
+        ended = mine.exclude(state=VoiceSession.State.ENDED).update(
+            state=VoiceSession.State.ENDED,
+            ended_at=now,
+            last_seen_at=now,
+            ended_reason=reason,
+            heard_seconds=heard_s,
+            user_seconds=user_s,
+            token_digest="",
+            token_expires_at=None,
+        )
+        if ended:
+            settle(Lease.objects.filter(session_id=session_id), reason="session_ended")
+            jobs_plan(session_id=session_id, kinds=[SessionJob.Kind.FINALISE])
+        else:
+            _must(mine.exists(), session_id)
+
+
+def session_request_end(*, session_id: UUID) -> bool:
+    """Somebody wants it ended; its holder sees that with its next renewal, or is told (`sessions.control`)."""
+    live = VoiceSession.objects.filter(pk=session_id, state=VoiceSession.State.LIVE)
+    return bool(live.update(end_requested_at=Coalesce("end_requested_at", Now())))
+
+
+def session_keep_mind(*, session_id: UUID, state: dict[str, Any], fence: int) -> None:
+    """What its mind needs to go on in another process. Raises `Fenced`."""
+    _must(_fenced(session_id, fence).update(mind_state=state), session_id)
 
 
 def session_discard(*, session_id: UUID) -> None:
@@ -102,13 +172,16 @@ def session_discard(*, session_id: UUID) -> None:
     VoiceSession.objects.filter(pk=session_id, state=VoiceSession.State.CREATED).delete()
 
 
+@transaction.atomic
 def session_delete(*, session: VoiceSession) -> None:
-    """The listener wants it gone, with everything said in it.
+    """The listener wants it gone, with everything said in it. What it amounted to in time stays, for billing.
 
     A guest's empty row stays for a day: it counts against the guest's allowance.
     """
+    usage_settle(session_id=session.pk)
     if session.user is None and session.created_at > timezone.now() - KEPT_EMPTY:
         Turn.objects.filter(session=session).delete()
+        VoiceSession.objects.filter(pk=session.pk).update(summary="", mind_state={})
     else:
         session.delete()
 
@@ -116,9 +189,9 @@ def session_delete(*, session: VoiceSession) -> None:
 def session_sweep() -> int:
     """Closes what a crashed process left open and throws away what was never opened; returns how many."""
     now = timezone.now()
-    live = VoiceSession.objects.filter(state=VoiceSession.State.LIVE)
+    live = VoiceSession.objects.filter(state=VoiceSession.State.LIVE, holder="")
     lost = live.filter(Q(last_seen_at__lt=now - LOST_AFTER) | Q(last_seen_at=None))
-    count = 0
+    count = end_lost_sessions() if pulse.is_steady() else 0
     for session in lost:
         end = session.last_seen_at or session.started_at or session.created_at
         count += VoiceSession.objects.filter(pk=session.pk, state=VoiceSession.State.LIVE).update(
@@ -132,8 +205,10 @@ def session_sweep() -> int:
     return count
 
 
-def turn_record(*, session_id: UUID, index: int, fields: dict[str, Any]) -> Turn:
-    """Stores a finished turn; the same index again replaces it."""
+@transaction.atomic
+def turn_record(*, session_id: UUID, index: int, fields: dict[str, Any], fence: int = 0) -> Turn:
+    """Stores a turn; the same index again replaces it. Raises `Fenced`."""
+    _lock(session_id, fence)
     latency: dict[str, float] = fields.get("latency", {})
     first = latency.get("sent", latency.get("first_audio"))
     response_ms = None if first is None else max(0, round(first))
@@ -144,13 +219,30 @@ def turn_record(*, session_id: UUID, index: int, fields: dict[str, Any]) -> Turn
 
 
 @transaction.atomic
-def turn_amend(*, session_id: UUID, item_id: str, text: str) -> None:
-    """The client says how much of a turn was heard: the record is cut to it."""
+def turn_amend(*, session_id: UUID, item_id: str, text: str, fence: int = 0) -> None:
+    """The client says how much of a turn was heard: the record is cut to it. Raises `Fenced`."""
+    _lock(session_id, fence)
     turn = Turn.objects.select_for_update().filter(session_id=session_id, item_id=item_id).first()
     if turn is not None and turn.text != text:
         turn.text = text
         turn.interrupted = True
         turn.save(update_fields=["text", "interrupted"])
+
+
+def _fenced(session_id: UUID, fence: int) -> QuerySet[VoiceSession]:
+    """The row if this writer may still write. 0: nobody has held it yet."""
+    return VoiceSession.objects.filter(pk=session_id, holder_fence=fence)
+
+
+def _must(happened: object, session_id: UUID) -> None:
+    if not happened:
+        raise Fenced(f"session {session_id} has another holder, or has ended")
+
+
+def _lock(session_id: UUID, fence: int) -> None:
+    """Nobody takes the conversation over until the transaction ends."""
+    mine = _fenced(session_id, fence).select_for_update(no_key=True)
+    _must(mine.values_list("pk", flat=True).first(), session_id)
 
 
 def client_secret_create(

@@ -1,6 +1,7 @@
 """Begin and resume a conversation; read, export and delete one's own; short-lived keys."""
 
 import json
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import redirect, render
@@ -18,18 +20,20 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.visitors import Visitor, visitor_of
-from inference.client import connect
-from inference.errors import InferenceError
 from sessions import transcript
 from sessions.admission import admit, bearer_of, check_rate, check_visitor, playable_character
 from sessions.client_secrets import read_secret_request
+from sessions.door import check_room
 from sessions.errors import BadRequest, Full, NoSession, NotAuthenticated, Refusal, SessionOver
 from sessions.keys import TOKEN_LIFETIME_S
+from sessions.live import figures
 from sessions.live.closing import RETRY_AFTER_S
 from sessions.models import VoiceSession
 from sessions.selectors import session_access, session_history, session_turns
 from sessions.services import client_secret_create, session_delete, token_issue
 from voices.selectors import voice_list
+
+logger = logging.getLogger(__name__)
 
 PER_PAGE = 30
 MAX_BODY_BYTES = 100_000
@@ -37,7 +41,8 @@ View = Callable[..., HttpResponse]
 
 
 def answers_json(view: View) -> View:
-    """A refusal becomes `{"error": {"code", "message", "retry_after_s"?}}` with its status."""
+    """A refusal becomes `{"error": {"code", "message", "retry_after_s"?}}` with its status; so does a database that is
+    away."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -46,15 +51,23 @@ def answers_json(view: View) -> View:
                 raise BadRequest("the body is too large")
             return view(request, *args, **kwargs)
         except Refusal as refusal:
-            error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
-            response = JsonResponse({"error": error}, status=refusal.status)
-            if refusal.retry_after_s is not None:
-                error["retry_after_s"] = refusal.retry_after_s
-                response = JsonResponse({"error": error}, status=refusal.status)
-                response["Retry-After"] = str(refusal.retry_after_s)
-            return response
+            return _refused(refusal)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("a request found no database: %s", type(error).__name__)
+            return _refused(Full("the service is not ready; try again in a moment", retry_after_s=RETRY_AFTER_S))
 
     return wrapped
+
+
+def _refused(refusal: Refusal) -> JsonResponse:
+    figures.refused(refusal.code)
+    error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
+    if refusal.retry_after_s is None:
+        return JsonResponse({"error": error}, status=refusal.status)
+    error["retry_after_s"] = refusal.retry_after_s
+    response = JsonResponse({"error": error}, status=refusal.status)
+    response["Retry-After"] = str(refusal.retry_after_s)
+    return response
 
 
 @require_POST
@@ -66,7 +79,7 @@ def session_create(request: HttpRequest) -> HttpResponse:
     wanted = {name: body.get(name, "") for name in ("character", "voice", "style")}
     if not all(isinstance(value, str) and len(value) <= 80 for value in wanted.values()) or not wanted["character"]:
         raise BadRequest('send {"character": SLUG}')
-    _check_slots()
+    check_room()
     session = admit(
         visitor=visitor_of(request),
         slug=wanted["character"],
@@ -193,16 +206,6 @@ def _json_object(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadRequest("the body is not a JSON object")
     return body
-
-
-def _check_slots() -> None:
-    """Raises `Full` at once: better here, with words, than at the socket."""
-    try:
-        free = connect().slots_free
-    except InferenceError as error:
-        raise Full("the voice engine is starting; try again in a moment", retry_after_s=RETRY_AFTER_S) from error
-    if free <= 0:
-        raise Full("all voices are taken; try again in a moment", retry_after_s=RETRY_AFTER_S)
 
 
 def _socket_json(request: HttpRequest, session: VoiceSession, *, status: int) -> JsonResponse:

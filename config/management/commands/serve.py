@@ -1,10 +1,7 @@
-import asyncio
-import contextlib
 import warnings
 from argparse import ArgumentParser
 from typing import Any
 
-import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -15,32 +12,25 @@ from characters.selectors import character_list
 from config.celery import app
 from config.embedded import JobWorker, Sweep, Ticker, WarmUp
 from config.mouth import configured_mouth
+from config.web_server import serve_web
 from inference.ears import default_ears
 from inference.errors import InferenceError
 from inference.protocol import Lane, SessionSpec
 from inference.worker.default_lanes import default_lanes
 from inference.worker.embedded import start_worker, stop_worker
 from inference.worker.lanes import LaneOpener
-from sessions.live.registry import drain
+from sessions.dispatch import sweep as sweep_leases
+from sessions.dispatch.embedded import announce_embedded
+from sessions.dispatch.terms import HEARTBEAT_S
+from sessions.jobs.queue import jobs_sweep
+from sessions.jobs.retention import transcripts_expire
 from sessions.services import session_sweep
 from voices.tasks import sweep_clips
 
-SOCKET_BYTES_MAX = 1_500_000
-DRAIN_TIMEOUT_S = 5.0
-CLIP_SWEEP_S = 60.0
+JOB_SWEEP_S = 60.0
+RETENTION_S = 86_400.0
 SESSION_SWEEP_S = 300.0
-
-
-class Server(uvicorn.Server):
-    """uvicorn, but it says goodbye to live calls before it closes their sockets."""
-
-    async def shutdown(self, sockets: Any = None) -> None:
-        try:
-            async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                await drain()
-        except TimeoutError:
-            pass
-        await super().shutdown(sockets)
+LEASE_SWEEP_S = 5.0
 
 
 class Command(BaseCommand):
@@ -65,14 +55,28 @@ class Command(BaseCommand):
         self._say("Starting the inference worker ...")
         worker = start_worker(lanes, slots=settings.INFERENCE_SLOTS)
         jobs = JobWorker(app)
-        ticker = Ticker([Sweep("clips", CLIP_SWEEP_S, sweep_clips), Sweep("sessions", SESSION_SWEEP_S, session_sweep)])
+        # The queue is in memory: what an earlier process was told is forgotten.
+        sweep_clips(at_start=True)
+        jobs_sweep(at_start=True)
+        ticker = Ticker(
+            [
+                Sweep("clips", JOB_SWEEP_S, sweep_clips),
+                Sweep("jobs", JOB_SWEEP_S, jobs_sweep),
+                Sweep("sessions", SESSION_SWEEP_S, session_sweep),
+                Sweep("retention", RETENTION_S, transcripts_expire),
+            ]
+        )
+        # On a thread of its own: nothing that takes long shall make the worker look dead.
+        heartbeat = Ticker(
+            [Sweep("worker", HEARTBEAT_S, announce_embedded), Sweep("leases", LEASE_SWEEP_S, sweep_leases)]
+        )
         warm_up = WarmUp(self._specs(), lanes[Lane.COMPOSED].prepare)
-        for helper in (jobs, ticker, warm_up):
+        for helper in (jobs, ticker, heartbeat, warm_up):
             helper.start()
         try:
             self._serve(host, port)
         finally:
-            for helper in (warm_up, ticker, jobs):
+            for helper in (warm_up, heartbeat, ticker, jobs):
                 helper.stop()
             stop_worker(worker)
             self._say("Stopped.")
@@ -103,19 +107,10 @@ class Command(BaseCommand):
 
     def _serve(self, host: str, port: int) -> None:
         self._say(f"Troupe is at http://{host}:{port} - press Ctrl-C to stop.")
-        config = uvicorn.Config(
-            "config.asgi:application",
-            host=host,
-            port=port,
-            log_level="warning",
-            # PCM does not compress, and each context would cost memory.
-            ws_per_message_deflate=False,
-            ws_max_size=SOCKET_BYTES_MAX,
-            timeout_graceful_shutdown=int(DRAIN_TIMEOUT_S),
-        )
-        # uvicorn raises the signal again once it has shut down; by then everything is said.
-        with contextlib.suppress(KeyboardInterrupt):
-            Server(config).run()
+        try:
+            serve_web(host, port)
+        except OSError as error:
+            raise CommandError(f"{host}:{port} cannot be listened at: {error}") from error
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
