@@ -36,6 +36,7 @@ def as_json(session: VoiceSession, turns: Sequence[Turn]) -> dict[str, Any]:
         "started_at": None if session.started_at is None else session.started_at.isoformat(),
         "ended_at": None if session.ended_at is None else session.ended_at.isoformat(),
         "ended_reason": session.ended_reason,
+        "summary": session.summary,
         "turns": [
             {
                 "index": turn.index,

@@ -9,6 +9,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from voices.models import Clip, StylePreset, Voice
+from voices.services import clips_again
 
 
 @admin.register(Voice)
@@ -38,8 +39,8 @@ class ClipAdmin(ModelAdmin):
 
     list_display = ["__str__", "shown_state", "seconds", "attempts", "listen", "error", "updated_at"]
     list_filter = ["state", "voice", "style"]
-    readonly_fields = ["digest", "text", "voice", "style", "listen", "seconds", "attempts", "error"]
-    exclude = ["file"]
+    readonly_fields = ["digest", "text", "voice", "style", "listen", "seconds", "attempts", "due_at", "error"]
+    exclude = ["file", "queued_at"]
     actions = ["render_again"]
 
     @display(description=_("state"), label={"ready": "success", "pending": "info", "failed": "danger"})
@@ -54,7 +55,7 @@ class ClipAdmin(ModelAdmin):
 
     @admin.action(description=_("Render again"))
     def render_again(self, request: object, queryset: QuerySet[Clip]) -> None:
-        queryset.update(state=Clip.State.PENDING, attempts=0, error="")
+        clips_again(clips=queryset)
 
     def has_add_permission(self, request: object) -> bool:
         return False

@@ -2,6 +2,7 @@
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -101,12 +102,17 @@ class Clip(models.Model):
     file = models.FileField(upload_to="clips/", blank=True)
     seconds = models.FloatField(default=0)
     attempts = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField(
+        db_default=Now(), help_text=_("Not before. While it is rendered: when its process counts as gone.")
+    )
+    queued_at = models.DateTimeField(null=True, blank=True, help_text=_("When a queue was last told of it."))
     error = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [models.Index(fields=["state", "due_at"], name="clip_by_state_and_due")]
 
     def __str__(self) -> str:
         return f"{self.voice} · {self.style} · {self.digest[:8]}"

@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 
 from inference.protocol import StyleSpec, VoiceSpec
-from voices.models import Clip, StylePreset, Voice
+from voices.models import StylePreset, Voice
 
 
 class UnknownVoice(LookupError):
@@ -64,8 +64,3 @@ def compile_style(preset: StylePreset) -> StyleSpec:
         pause_scale=preset.pause_scale,
         instruction=preset.instruction,
     )
-
-
-def clips_pending() -> list[int]:
-    """Ids of clips still to be rendered, oldest first."""
-    return list(Clip.objects.filter(state=Clip.State.PENDING).order_by("created_at").values_list("id", flat=True))

@@ -1,9 +1,11 @@
 import math
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from inference.protocol import VoiceSpec
 from inference.training.export import made_styles
@@ -14,7 +16,7 @@ from inference.worker.speaker_book import SpeakerBook
 from voices.library import LibraryError, read_library
 from voices.models import Clip, StylePreset, Voice
 from voices.selectors import UnknownVoice, style_spec, voice_spec
-from voices.services import MAX_CLIP_ATTEMPTS, clip_render, clip_request, library_load
+from voices.services import MAX_CLIP_ATTEMPTS, clip_render, clip_request, clips_again, clips_due, library_load
 
 
 @pytest.mark.django_db
@@ -128,5 +130,22 @@ def test_a_clip_that_no_worker_can_render_is_tried_again_and_then_given_up_with_
     for attempt in range(1, MAX_CLIP_ATTEMPTS + 1):
         state = clip_render(clip_id=clip.pk)
         assert state == (Clip.State.FAILED if attempt == MAX_CLIP_ATTEMPTS else Clip.State.PENDING)
+        assert clip_render(clip_id=clip.pk) is None, "it is not due again yet"
+        Clip.objects.filter(pk=clip.pk).update(due_at=timezone.now() - timedelta(minutes=1))
     clip.refresh_from_db()
     assert clip.error.startswith("worker_unavailable")
+    assert clips_due() == []
+    clips_again(clips=Clip.objects.filter(pk=clip.pk))
+    assert clips_due() == [clip.pk]
+
+
+@pytest.mark.django_db
+def test_a_clip_whose_process_is_killed_every_time_is_given_up() -> None:
+    library_load(library=read_library())
+    voice, style = Voice.objects.earliest("pk"), StylePreset.objects.earliest("pk")
+    clip = clip_request(text="Hello there.", voice=voice, style=style)
+    past = timezone.now() - timedelta(minutes=1)
+    Clip.objects.filter(pk=clip.pk).update(attempts=MAX_CLIP_ATTEMPTS, due_at=past)
+    assert clip_render(clip_id=clip.pk) is None
+    clip.refresh_from_db()
+    assert (clip.state, clip.error) == (Clip.State.FAILED, "the process that rendered it was killed")
