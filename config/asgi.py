@@ -8,6 +8,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _http = get_asgi_application()
 
-from sessions.routing import websocket_urlpatterns  # noqa: E402  (the app registry must be ready first)
+# The app registry must be ready first.
+from config.probes import Probes  # noqa: E402
+from sessions.routing import websocket_urlpatterns  # noqa: E402
 
-application = ProtocolTypeRouter({"http": _http, "websocket": URLRouter(websocket_urlpatterns)})
+application = ProtocolTypeRouter({"http": Probes(_http), "websocket": URLRouter(websocket_urlpatterns)})

@@ -7,8 +7,10 @@ from django.db.models import Avg, Count, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
 
-from sessions.models import ClientSecret, Turn, VoiceSession
+from sessions.jobs.queue import jobs_retry
+from sessions.models import ClientSecret, Lease, SessionJob, SessionUsage, Turn, VoiceSession
 
 
 class ReadOnly:
@@ -84,3 +86,59 @@ class ClientSecretAdmin(ReadOnly, ModelAdmin):
     list_filter = ["expires_at"]
     fields = ["user", "character", "created_at", "expires_at"]
     readonly_fields = fields
+
+
+@admin.register(SessionJob)
+class SessionJobAdmin(ReadOnly, ModelAdmin):
+    """What is done about conversations that are over; what failed can be begun anew."""
+
+    list_display = ["session", "kind", "shown_state", "attempts", "due_at", "error", "updated_at"]
+    list_filter = ["state", "kind"]
+    list_select_related = ["session__character"]
+    search_fields = ["=session__id"]
+    actions = ["retry"]
+
+    @display(
+        description=_("state"),
+        label={"pending": "info", "running": "info", "done": "success", "failed": "danger"},
+        ordering="state",
+    )
+    def shown_state(self, job: SessionJob) -> str:
+        return job.state
+
+    @admin.action(description=_("Try the failed ones again"), permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[SessionJob]) -> None:
+        jobs_retry(job_ids=list(queryset.values_list("pk", flat=True)))
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("voice_sessions.operate")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(SessionUsage)
+class SessionUsageAdmin(ReadOnly, ModelAdmin):
+    """What is to be billed. Nothing here is changed or deleted by hand."""
+
+    list_display = ["ended_at", "user", "character", "seconds", "heard_seconds", "user_seconds", "num_turns"]
+    list_filter = ["ended_at", "character"]
+    list_select_related = ["user"]
+    search_fields = ["=session_id", "user__username"]
+    date_hierarchy = "ended_at"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Lease)
+class LeaseAdmin(ReadOnly, ModelAdmin):
+    """Which stream of which conversation had which worker, and how it ended."""
+
+    list_display = ["id", "session", "worker", "fence", "state", "reserved_at", "settled_at", "settled_reason"]
+    list_filter = ["state", "settled_reason", "worker"]
+    list_select_related = ["session__character", "worker"]
+    search_fields = ["=id", "=session__id"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

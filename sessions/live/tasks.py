@@ -1,10 +1,11 @@
 """The tasks of one session: every one named, none outliving its owner."""
 
 import asyncio
-import contextvars
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+from sessions.live.tags import Tags, tagged
 
 logger = logging.getLogger(__name__)
 
@@ -12,15 +13,16 @@ logger = logging.getLogger(__name__)
 class Tasks:
     """Owns tasks. A task that fails tells `on_fault` instead of dying unseen."""
 
-    def __init__(self, owner: str, on_fault: Callable[[BaseException], None]) -> None:
+    def __init__(self, owner: str, on_fault: Callable[[BaseException], None], tags: Tags | None = None) -> None:
         self._owner = owner
+        self._tags = tags or Tags(owner)
         self._on_fault = on_fault
         self._running: set[asyncio.Task[Any]] = set()
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        # An empty context: the task belongs to the session, not to the socket whose message started it, and database
-        # work must not run on that socket's own thread.
-        task = asyncio.get_running_loop().create_task(work, name=f"{self._owner}:{name}", context=contextvars.Context())
+        # An empty context but for the tags: the task belongs to the session, not to the socket whose message started
+        # it, and database work must not run on that socket's own thread.
+        task = asyncio.get_running_loop().create_task(work, name=f"{self._owner}:{name}", context=tagged(self._tags))
         self._running.add(task)
         task.add_done_callback(self._ended)
         return task

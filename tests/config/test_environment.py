@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _start(tmp_path: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+def _start(
+    tmp_path: Path, *, command: Sequence[str] = ("check",), **variables: str
+) -> "subprocess.CompletedProcess[str]":
     environment = (
         os.environ | {"TROUPE_VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "config.settings"} | variables
     )
-    command = [sys.executable, "manage.py", "check"]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    argv = [sys.executable, "manage.py", *command]
+    return subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +35,7 @@ def _start(tmp_path: Path, **variables: str) -> "subprocess.CompletedProcess[str
         ("VOICE_MODEL_LANE", "echo", "must be one of"),
         ("VOICE_MODEL_SLOTS", "0", "must lie in 1..256"),
         ("MIND_TIMEOUT_S", "-1", "must lie in"),
+        ("WORKER_KEY", "too-short", "shorter than 32 bytes"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_named(tmp_path: Path, name: str, value: str, remedy: str) -> None:
@@ -39,6 +43,16 @@ def test_a_value_that_makes_no_sense_is_named(tmp_path: Path, name: str, value: 
     assert done.returncode != 0
     assert name in done.stderr
     assert remedy in done.stderr
+
+
+def test_a_secret_that_is_refused_is_not_shown(tmp_path: Path) -> None:
+    assert "hunter2" not in _start(tmp_path, WORKER_KEY="hunter2").stderr
+
+
+def test_a_web_process_changes_no_database_and_says_what_it_misses(tmp_path: Path) -> None:
+    done = _start(tmp_path, command=["web", "--port", "1"])
+    assert done.returncode != 0
+    assert "migrations are missing; run `manage.py migrate`" in done.stderr
 
 
 def test_the_embedded_default_needs_no_variable(tmp_path: Path) -> None:
