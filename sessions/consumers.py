@@ -11,14 +11,16 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 
 from sessions.errors import Refusal
-from sessions.handshake import chosen_subprotocol, read_handshake
-from sessions.live import closing
+from sessions.handshake import Handshake, chosen_subprotocol, read_handshake
+from sessions.live import closing, figures
 from sessions.live.closing import CloseCode
 from sessions.live.limits import TokenBucket
 from sessions.live.outbox import Outbox
 from sessions.live.session import LiveSession
+from sessions.live.tags import tag
 from sessions.opening import live_session_for
 from sessions.realtime.errors import ClientError, error_event
+from sessions.relay import Relay
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,9 @@ class RealtimeConsumer(AsyncConsumer):
 
     def __init__(self) -> None:
         self._live: LiveSession | None = None
+        self._relay: Relay | None = None
+        """The session lives in another process: everything is passed through."""
+
         self._outbox: Outbox | None = None
         self._writer: asyncio.Task[None] | None = None
         self._bad_messages = TokenBucket(BAD_MESSAGES, BAD_MESSAGES_PER_S)
@@ -73,9 +78,8 @@ class RealtimeConsumer(AsyncConsumer):
         try:
             handshake = read_handshake(self.scope)
             async with asyncio.timeout(OPENING_LIMIT_S):
-                live = await live_session_for(handshake)
-            outbox = Outbox(self.send, on_drop=live.dropped)
-            live.attach(outbox, after=handshake.after)
+                found = await live_session_for(handshake)
+            self._join(found, handshake)
         except Refusal as refusal:
             await self._refuse(refusal.close_code, refusal.code, refusal.message, refusal.retry_after_s)
         except ClientError as error:
@@ -85,9 +89,24 @@ class RealtimeConsumer(AsyncConsumer):
         except Exception:
             logger.exception("a socket could not be opened")
             await self._refuse(CloseCode.INTERNAL, "internal_error", closing.FAULT.message)
-        else:
-            self._live, self._outbox = live, outbox
-            self._writer = asyncio.create_task(outbox.run(), name=f"session-{live.id[:8]}:outbox")
+
+    def _join(self, found: LiveSession | Relay, handshake: Handshake) -> None:
+        """Raises `ClientError` when the session does not reach back to where the client is."""
+        if isinstance(found, Relay):
+            self._relay = found
+            figures.resumed("relayed")
+            figures.socket_opened()
+            self._writer = asyncio.create_task(found.run(self.send), name="relay")
+            return
+        tag(found.tags)
+        outbox = Outbox(self.send, on_drop=found.dropped)
+        comes_back = found.was_attached
+        found.attach(outbox, after=handshake.after)
+        if comes_back:
+            figures.resumed("here")
+        figures.socket_opened()
+        self._live, self._outbox = found, outbox
+        self._writer = asyncio.create_task(outbox.run(), name=f"session-{found.id[:8]}:outbox")
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         await self._leave(code=message.get("code", 1006))
@@ -95,6 +114,9 @@ class RealtimeConsumer(AsyncConsumer):
 
     async def _take(self, message: dict[str, Any]) -> None:
         """One message of the client."""
+        if self._relay is not None:
+            await self._relay.up(message)
+            return
         if self._live is None or self._outbox is None or not self._outbox.is_open:
             return
         self._num_messages += 1
@@ -119,6 +141,7 @@ class RealtimeConsumer(AsyncConsumer):
 
     async def _refuse(self, code: int, name: str, message: str, retry_after_s: int | None = None) -> None:
         """Says why, then closes: a browser sees close codes only on a socket that was accepted."""
+        figures.refused(name)
         more: dict[str, Any] = {} if retry_after_s is None else {"retry_after_s": retry_after_s}
         event = {"event_id": "event_000001", "sequence": 1, **error_event(name, message, **more)}
         with contextlib.suppress(OSError, RuntimeError):
@@ -127,10 +150,15 @@ class RealtimeConsumer(AsyncConsumer):
 
     async def _leave(self, *, code: int) -> None:
         live, outbox, self._live, self._outbox = self._live, self._outbox, None, None
-        if live is None or outbox is None:
+        relay, self._relay = self._relay, None
+        if relay is not None:
+            await relay.leave(code)
+        elif live is None or outbox is None:
             return
-        outbox.abort()
-        live.detach(outbox, left=code in LEAVING_CODES)
+        else:
+            outbox.abort()
+            live.detach(outbox, left=code in LEAVING_CODES)
+        figures.socket_closed()
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.wait({self._writer}, timeout=1)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from sessions.errors import BadRequest, NotAllowed, NotAuthenticated
+from sessions.relay import HEADER, Pass, read_pass
 
 REALTIME = "realtime"
 TIER = "troupe.v1"
@@ -19,7 +20,7 @@ LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """Either `key` or `token` is set."""
+    """One of `key`, `token` and `passed` is set."""
 
     key: str
     token: str
@@ -31,6 +32,8 @@ class Handshake:
     after: int | None
     subprotocol: str | None
     address: str
+    passed: Pass | None = None
+    """Another process of ours has asked who it is, and passes the socket on to this one, which holds the session."""
 
 
 def chosen_subprotocol(scope: Mapping[str, Any]) -> str | None:
@@ -44,6 +47,8 @@ def read_handshake(scope: Mapping[str, Any]) -> Handshake:
     Cookies are not read: a key or a token says who it is.
     """
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    if HEADER in headers:
+        return _relayed(headers[HEADER])
     offered = list(scope.get("subprotocols", ()))
     query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20)
     key = _bearer(headers) or _after_prefix(offered, INSECURE_KEY)
@@ -64,6 +69,21 @@ def read_handshake(scope: Mapping[str, Any]) -> Handshake:
         after=int(after) if after else None,
         subprotocol=chosen_subprotocol(scope),
         address=(scope.get("client") or ("",))[0],
+    )
+
+
+def _relayed(token: str) -> Handshake:
+    passed = read_pass(token)
+    return Handshake(
+        key="",
+        token="",
+        tier=passed.tier,
+        model="",
+        session_id=passed.session_id,
+        after=passed.after,
+        subprotocol=None,
+        address="",
+        passed=passed,
     )
 
 

@@ -10,7 +10,8 @@ from django.utils import timezone
 from accounts.keys import digest
 from accounts.models import User
 from accounts.visitors import Visitor
-from sessions.models import ClientSecret, Turn, VoiceSession
+from sessions.live.memory import Past, PastTurn, memory_from
+from sessions.models import ClientSecret, Lease, Turn, VoiceSession
 
 DAY = timedelta(days=1)
 
@@ -37,6 +38,33 @@ def session_history(*, visitor: Visitor) -> QuerySet[VoiceSession]:
 
 def session_turns(*, session: VoiceSession) -> QuerySet[Turn]:
     return Turn.objects.filter(session=session).order_by("index")
+
+
+def session_past(*, session: VoiceSession, after: int) -> Past:
+    """What a process needs to go on with a conversation whose own process is gone."""
+    turns = tuple(
+        PastTurn(
+            index=turn.index,
+            item_id=turn.item_id,
+            by_listener=turn.speaker == Turn.Speaker.USER,
+            text=turn.text,
+            full_text=turn.full_text,
+            interrupted=turn.interrupted,
+            typed=turn.typed,
+        )
+        for turn in session_turns(session=session)
+    )
+    memory = memory_from(session.mind_state)
+    last = Lease.objects.filter(session=session).order_by("-fence").values_list("worker_id", flat=True).first()
+    return Past(
+        turns=turns,
+        memory=memory,
+        elapsed_s=session.duration_s,
+        heard_s=max(session.heard_seconds, memory.heard_s if memory is not None else 0.0),
+        user_s=max(session.user_seconds, memory.user_s if memory is not None else 0.0),
+        after=after,
+        worker=last or "",
+    )
 
 
 def has_talked_before(*, session: VoiceSession) -> bool:

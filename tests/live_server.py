@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
@@ -23,7 +22,7 @@ from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
 from characters.models import Character
-from config.management.commands.serve import SOCKET_BYTES_MAX, Server
+from config.web_server import Server, server_config
 from inference import client
 from inference.ears import default_ears
 from inference.mouth import open_espeak
@@ -43,7 +42,7 @@ class LiveServer:
     loop: asyncio.AbstractEventLoop
     """The server's event loop, in its own thread."""
 
-    door: client.WorkerClient
+    door: client.AttachedWorker
     """Its worker's."""
 
     @property
@@ -69,15 +68,7 @@ def running_server(*, slots: int = 8, lanes: Mapping[Lane, LaneOpener] | None = 
     # eSpeak NG alone: what is tested here is the platform, and a voice model would take its time from the browsers.
     lanes = lanes or default_lanes(ears=default_ears(cache_dir), mouth=open_espeak())
     worker = start_worker(lanes, slots=slots)
-    config = uvicorn.Config(
-        application,
-        host=HOST,
-        port=0,
-        log_level="error",
-        lifespan="off",
-        ws_per_message_deflate=False,
-        ws_max_size=SOCKET_BYTES_MAX,
-    )
+    config = server_config(application, host=HOST, port=0, lifespan="off")
     socket = config.bind_socket()
     server, loops = Server(config), list[asyncio.AbstractEventLoop]()
 

@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from config.settings import *  # noqa: E402, F403  (after the folder is set)
 from config.settings import DATABASES  # noqa: E402
 
-# A file, not memory: a live server's threads write at the same time, as they do in the product.
-DATABASES["default"]["TEST"] = {"NAME": str(_var / "test.sqlite3")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, not memory: a live server's threads write at the same time, as they do in the product.
+    DATABASES["default"]["TEST"] = {"NAME": str(_var / "test.sqlite3")}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,8 +1,8 @@
 """The mind's interface: an occasion to speak in, parts of speech out, and news of what was heard."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from inference.protocol import SpeechPart, StyleSpec, VoiceSpec
 
@@ -46,7 +46,15 @@ class StartActivity:
     slug: str
 
 
-Occasion = Opening | UserTurn | Silence | Leaving | StartActivity
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """The character was cut off by a fault of ours, and the mind has been told what of it was heard: it goes on."""
+
+    rest: str
+    """What it had decided to say and was not heard."""
+
+
+Occasion = Opening | UserTurn | Silence | Leaving | StartActivity | GoOn
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,14 @@ class HeardSpeech:
     interrupted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One stretch of a conversation, as far as it was heard."""
+
+    by_listener: bool
+    text: str
+
+
 class Mind(Protocol):
     """What decides the words of one session. One task uses it at a time; a cancelled answer is simply closed."""
 
@@ -98,3 +114,13 @@ class Mind(Protocol):
 
     def delivery_changed(self, style: StyleSpec, voice: VoiceSpec) -> None:
         """The session's style or voice is now this, by `ChangeStyle` or on the page: marks in a line return to it."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Where the conversation stands, as JSON-ready data; may be taken in the middle of an answer."""
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """Goes on from a snapshot of a mind of the same kind and character. An answer that it was taken in the middle
+        of may then be told to `heard`. Raises `ValueError` for data that is none."""
+
+    def recall(self, said: Sequence[Said]) -> None:
+        """Goes on from the transcript alone, where there is no snapshot."""

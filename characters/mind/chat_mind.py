@@ -5,11 +5,11 @@ honesty and crises. Everything else goes to the endpoint; if that fails before i
 """
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from characters.mind.base import HeardSpeech, Occasion, Thought, UserTurn
+from characters.mind.base import HeardSpeech, Occasion, Said, Thought, UserTurn
 from characters.mind.chat_endpoint import RESTING, ChatEndpoint, EndpointFailed
 from characters.mind.history import History
 from characters.mind.prompt import Moment, compile_prompt
@@ -51,11 +51,25 @@ class ChatMind:
         self._script.delivery_changed(style, voice)
 
     def snapshot(self) -> dict[str, Any]:
+        """See `Mind.snapshot`."""
         return {"script": self._script.snapshot(), "history": self._history.snapshot()}
 
     def restore(self, data: dict[str, Any]) -> None:
-        self._script.restore(data["script"])
-        self._history.restore(data["history"])
+        """See `Mind.restore`."""
+        try:
+            self._script.restore(data["script"])
+            self._history.restore(data["history"])
+        except (KeyError, TypeError) as error:
+            raise ValueError("the snapshot is incomplete") from error
+
+    def recall(self, said: Sequence[Said]) -> None:
+        """See `Mind.recall`."""
+        for each in said:
+            if each.by_listener:
+                self._history.listener_said(each.text)
+            else:
+                self._history.character_said(each.text, "")
+        self._script.recall(said)
 
     async def _by_script(self, occasion: Occasion, response_id: str) -> AsyncGenerator[Thought, None]:
         said = ""

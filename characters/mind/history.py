@@ -34,9 +34,13 @@ class History:
 
     def heard(self, response_id: str, text: str, interrupted: bool) -> None:
         """Cut what was said to what was heard; an answer nobody heard never happened."""
-        for entry in self.entries:
-            if response_id and entry.response_id == response_id and interrupted:
+        known = [entry for entry in self.entries if response_id and entry.response_id == response_id]
+        for entry in known:
+            if interrupted:
                 entry.text, entry.cut = text.strip(), True
+        if not known and text.strip():
+            # It was cut off in the middle, and this is what a snapshot was restored to learn.
+            self._add(Entry("character", text.strip(), interrupted, response_id))
         self.entries = [entry for entry in self.entries if entry.text]
 
     def recent_text(self, turns: int) -> str:

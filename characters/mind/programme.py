@@ -107,10 +107,11 @@ class Programme:
     def snapshot(self) -> dict[str, Any]:
         runs = [*self.set_aside, *([self.current] if self.current else [])]
         return {
-            "runs": [{"slug": run.slug, **run.snapshot()} for run in runs],
+            "runs": [_state_of(run) for run in runs],
             "current": self.current is not None,
             "used": list(self.used),
             "announced_pause": self._announced_pause,
+            "just_finished": _state_of(self._just_finished) if self._just_finished else None,
         }
 
     def restore(self, data: dict[str, Any]) -> None:
@@ -118,17 +119,24 @@ class Programme:
         runs: list[Run] = []
         current_exists = False
         for at, entry in enumerate(data["runs"]):
-            activity = self._repertoire.activity(entry["slug"])
-            if activity is None:
+            run = self._restored(entry)
+            if run is None:
                 continue
-            run = run_of(activity, self._phrases)
-            run.restore(entry)
             runs.append(run)
             current_exists = data["current"] and at == len(data["runs"]) - 1
         self.current = runs.pop() if current_exists else None
         self.set_aside = runs
         self.used = list(data["used"])
         self._announced_pause = bool(data["announced_pause"])
+        self._just_finished = self._restored(data["just_finished"])
+
+    def _restored(self, entry: dict[str, Any] | None) -> Run | None:
+        activity = self._repertoire.activity(entry["slug"]) if entry is not None else None
+        if entry is None or activity is None:
+            return None
+        run = run_of(activity, self._phrases)
+        run.restore(entry)
+        return run
 
     def _take_latest(self) -> Run:
         run = self.latest
@@ -146,3 +154,7 @@ class Programme:
 
     def _changed(self, run: Run, state: _State) -> ActivityChanged:
         return ActivityChanged(run.slug, run.title.in_language(self._phrases.language), state)
+
+
+def _state_of(run: Run) -> dict[str, Any]:
+    return {"slug": run.slug, **run.snapshot()}

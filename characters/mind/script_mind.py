@@ -1,16 +1,18 @@
 """The mind that lives by the character's own script and activities: the embedded default, and everybody's fallback."""
 
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
 from characters.cast_file import CastFile, Role
 from characters.mind.base import (
     ChangeStyle,
+    GoOn,
     HeardSpeech,
     Leaving,
     Occasion,
     Opening,
+    Said,
     Silence,
     StartActivity,
     Thought,
@@ -29,7 +31,7 @@ from inference.protocol import SpeechPart, StyleSpec, VoiceSpec, Words
 
 log = logging.getLogger(__name__)
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 
 
 class ScriptMind:
@@ -117,21 +119,37 @@ class ScriptMind:
         return self._talk.name
 
     def snapshot(self) -> dict[str, Any]:
-        """Where the conversation stands, as JSON-ready data."""
+        """See `Mind.snapshot`."""
+        telling = self._telling
         return {
             "version": SNAPSHOT_VERSION,
             "talk": self._talk.snapshot(),
             "programme": self._programme.snapshot(),
             "picker": self._picker.snapshot(),
+            "telling": None if telling is None else {"response_id": self._response_id, **telling.snapshot()},
         }
 
     def restore(self, data: dict[str, Any]) -> None:
-        """Go on from a snapshot of a session with the same character. Raises `ValueError` for another version's."""
+        """See `Mind.restore`. Raises `ValueError` for another version's."""
         if data.get("version") != SNAPSHOT_VERSION:
             raise ValueError(f"a snapshot of version {data.get('version')!r} cannot be restored")
-        self._talk.restore(data["talk"])
-        self._programme.restore(data["programme"])
-        self._picker.restore(data["picker"])
+        try:
+            self._talk.restore(data["talk"])
+            self._programme.restore(data["programme"])
+            self._picker.restore(data["picker"])
+            told = data["telling"]
+            if told is not None:
+                self._telling, self._response_id = self._new_telling(), str(told["response_id"])
+                self._telling.restore(told)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("the snapshot is incomplete") from error
+
+    def recall(self, said: Sequence[Said]) -> None:
+        """See `Mind.recall`: only what was said last is of use."""
+        for each in reversed(said):
+            if not each.by_listener:
+                self.note_said(each.text)
+                return
 
     def _respond(self, occasion: Occasion, telling: Telling) -> Iterator[Thought]:
         script = self._stage.cast.script
@@ -149,6 +167,8 @@ class ScriptMind:
                 yield from telling.say_one("farewell", script.farewell)
             case StartActivity(slug):
                 yield from responder.start(slug)
+            case GoOn(rest):
+                yield from self._go_on(rest, telling)
 
     def _open(self, opening: Opening) -> Iterator[Thought]:
         script = self._stage.cast.script
@@ -158,6 +178,14 @@ class ScriptMind:
         yield from telling.open()
         yield from telling.say_one("greeting", lines)
         self._talk.remember_said(telling.text)
+
+    def _go_on(self, rest: str, telling: Telling) -> Iterator[Thought]:
+        """An activity that was being told finds its own way back; anything else is said to its end."""
+        run = self._programme.current
+        if run is not None and run.cut and not run.waits:
+            yield from self._programme.resume(telling)
+        elif rest.strip():
+            yield from telling.say_plain(rest)
 
     def _responder(self, telling: Telling) -> Responder:
         return Responder(self._stage, self._repertoire, self._phrases, self._talk, self._programme, telling)

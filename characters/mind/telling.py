@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from characters.cast_file import LinePiece, PauseMark, StyleMark, VoiceMark, parse_line
 from characters.mind.sentences import Sentence, sentences_of
@@ -110,6 +111,14 @@ class Telling:
         self._style = style
         if self._overridden and style:
             yield Deliver(style=style)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What was told so far, as plain data."""
+        return {"text": self.text, "marks": [list(mark) for mark in self.marks]}
+
+    def restore(self, data: dict[str, Any]) -> None:
+        self.text = str(data["text"])
+        self.marks = [(int(at), int(paragraph), int(sentence)) for at, paragraph, sentence in data["marks"]]
 
     def call(self, name: str) -> None:
         """The listener's name is now known."""

@@ -56,6 +56,13 @@ class Answer:
     char_end: int = 0
     num_captions: int = 0
     words: list[tuple[str, int, int]] = field(default_factory=list)
+    word_ends: list[int] = field(default_factory=list)
+    """Where each of the words ends in the whole text."""
+
+    played_ms: float | None = None
+    """What the player said last of how far it is, at `played_at`."""
+
+    played_at: float = 0.0
     marks: LatencyMarks | None = None
     first_audio_at: float | None = None
     sent_at: float | None = None

@@ -21,12 +21,13 @@ from inference.protocol import (
     UserText,
     WordSpoken,
 )
+from sessions.live import figures
 from sessions.live.answer import Answer, Effects, Request, think
-from sessions.live.journal import TurnRecord
+from sessions.live.record import record_of, record_so_far
 from sessions.live.stage import Notices, Stage
 from sessions.realtime import server_events, troupe
 from sessions.realtime.conversation import cut
-from sessions.realtime.responses import Ending, Response, ResponsePlan
+from sessions.realtime.responses import RESPONSE_PREFIX, Ending, Response, ResponsePlan
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,6 @@ FINISH_LIMIT_S = 2.0
 """A worker that was told to stop answers within this time, or the response is closed without it."""
 
 SETTLE_LIMIT_S = 5.0
-RESPONSE_PREFIX = "resp_"
 
 
 class Answers:
@@ -55,6 +55,8 @@ class Answers:
 
         self.has_spoken = False
         self.spoken_ms = 0.0
+        self.on_settled: Callable[[], None] = lambda: None
+        """Called when an answer is over and the mind has been told."""
 
     @property
     def active(self) -> Answer | None:
@@ -112,6 +114,30 @@ class Answers:
         if self._active is not None:
             self._close_unheard(self._active)
 
+    def played(self, response_id: str, played_ms: float) -> None:
+        """The player says how far it is."""
+        answer = self._current(response_id)
+        if answer is not None:
+            answer.played_ms, answer.played_at = played_ms, time.monotonic()
+
+    def keep(self, *, acknowledges: bool) -> bool:
+        """Writes down what was heard of the running answer so far; whether there is any."""
+        answer = self._active
+        record = record_so_far(answer, self._stage.now_ms(), acknowledges=acknowledges) if answer is not None else None
+        if record is not None:
+            self._stage.journal.record(record)
+        return record is not None
+
+    def go_on_from(self, num_answers: int, epoch: int, spoken_ms: float) -> None:
+        """Responses and epochs are counted on from here: the client has seen those before."""
+        self._num_answers, self._epoch, self.spoken_ms = num_answers, epoch, spoken_ms
+        self.has_spoken = spoken_ms > 0
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """Of responses, and the epoch as the client knows it."""
+        return self._num_answers, self._epoch
+
     # --- from the worker ---
 
     def speech_started(self, event: SpeechStarted) -> None:
@@ -159,6 +185,7 @@ class Answers:
         answer.words.append((event.text, event.start_ms, event.end_ms))
         if answer.adopted:
             answer.full_text += space + event.text
+        answer.word_ends.append(len(answer.full_text) if answer.adopted else event.char_end)
         self._begin(answer)
         self._stage.downlink.emit_all(answer.response.word(space + event.text, event.start_ms))
         if self._stage.downlink.tier:
@@ -346,27 +373,13 @@ class Answers:
             self._stage.mind.heard(speech)
         except Exception:
             logger.exception("the mind failed when told of answer %d", answer.ordinal)
+        self.on_settled()
 
     def _record(self, answer: Answer, heard: str, heard_ms: int) -> None:
         self.spoken_ms += answer.response.audio_ms
-        if not heard.strip():
-            return
-        interrupted = heard.strip() != answer.full_text.strip()
-        words = [list(word) for word in answer.words if not interrupted or word[1] < heard_ms]
-        self._stage.journal.record(
-            TurnRecord(
-                index=answer.turn_index,
-                item_id=answer.response.item_id,
-                speaker="character",
-                text=heard.strip(),
-                full_text=answer.full_text.strip(),
-                interrupted=interrupted,
-                started_ms=answer.started_ms,
-                ended_ms=self._stage.now_ms(),
-                words=words,
-                latency=answer.latency,
-            )
-        )
+        record = record_of(answer, heard, heard_ms, self._stage.now_ms())
+        if record is not None:
+            self._stage.journal.record(record)
 
     def _first_audio_sent(self) -> None:
         answer = self._active
@@ -376,10 +389,11 @@ class Answers:
 
     def _tell_latency(self, answer: Answer) -> None:
         """Once both are known: the worker's marks, and when the first audio left for the client."""
-        if answer.marks is None or answer.sent_at is None or not self._stage.downlink.tier:
+        if answer.marks is None or answer.sent_at is None:
             return
         stages = answer.latency
-        if "sent" in stages:
+        figures.answered(stages)
+        if "sent" in stages and self._stage.downlink.tier:
             self._stage.downlink.emit(troupe.latency(answer.marks, sent=stages["sent"]))
 
 

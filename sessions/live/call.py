@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from inference.client import VoiceStream
 from sessions.live.cast import LiveCast
-from sessions.live.journal import TurnRecord
+from sessions.live.journal import Pages
 from sessions.live.limits import Limits
+from sessions.live.memory import Past
 from sessions.realtime.session_config import SessionConfig
+
+if TYPE_CHECKING:
+    from sessions.live.session import LiveSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +31,17 @@ class Standing:
     remaining_s: float | None
 
 
-class Store(Protocol):
-    """Where a session is written down."""
-
-    async def write_turn(self, turn: TurnRecord) -> None: ...
+class Store(Pages, Protocol):
+    """Where a session is written down. Raises `Fenced` once another process holds the session."""
 
     async def amend_turn(self, item_id: str, text: str) -> None: ...
 
     async def touch(self, totals: Totals) -> Standing: ...
 
     async def finish(self, reason: str, totals: Totals) -> None: ...
+
+    async def let_go(self) -> None:
+        """The process stops and the session goes on: whoever its client reaches next may take it at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +55,11 @@ class Call:
     limits: Limits
     remaining_s: float | None
     tier: bool
-    on_end: Callable[[str], None]
-    """Told the session's id when everything is stored."""
+    on_end: Callable[["LiveSession"], None]
+    """Told when everything is stored."""
+
+    fence: int = 0
+    """Of this process's hold on the session."""
+
+    past: Past | None = None
+    """What was before, where the session is rebuilt from its rows."""

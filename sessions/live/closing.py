@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from inference.errors import AtCapacity, InferenceError, WorkerUnavailable
+from sessions.errors import Fenced
 
 
 class CloseCode(IntEnum):
@@ -29,6 +30,8 @@ class Closing:
     code: CloseCode
     reason: str
     message: str
+    stores: bool = True
+    """Whether what was said, and how it ended, is ours to write."""
 
 
 ENDED = Closing(CloseCode.DONE, "ended", "The conversation has ended.")
@@ -37,7 +40,13 @@ GUEST_LIMIT = Closing(CloseCode.LIMIT, "limit", "Your time for today is used up.
 LENGTH_LIMIT = Closing(CloseCode.TIMED_OUT, "limit", "This conversation has reached its longest length.")
 IDLE = Closing(CloseCode.TIMED_OUT, "idle", "Nobody has spoken for a while.")
 DRAINING = Closing(CloseCode.RESTARTING, "draining", "The server is restarting. Please connect again.")
+SUSPENDED = Closing(CloseCode.RESTARTING, "draining", "The server is restarting. You will be connected again.")
+"""The conversation goes on in another process."""
+
 REPLACED = Closing(CloseCode.TAKEN_OVER, "replaced", "The conversation goes on in another window.")
+FENCED = Closing(CloseCode.TAKEN_OVER, "replaced", "The conversation goes on elsewhere.", stores=False)
+"""Another process holds the session: nothing of it is ours to write any more."""
+
 FAULT = Closing(CloseCode.INTERNAL, "fault", "Something went wrong on our side. Please start again.")
 WORKER_LOST = Closing(CloseCode.AT_CAPACITY, "fault", "The voice engine stopped. Please try again in a moment.")
 NOT_ALLOWED = Closing(CloseCode.NOT_ALLOWED, "ended", "You may not go on with this conversation.")
@@ -47,6 +56,8 @@ LEFT = Closing(CloseCode.DONE, "ended", "The client has left.")
 
 def closing_for(error: BaseException) -> Closing:
     """What an error in a running session means for its client."""
+    if isinstance(error, Fenced):
+        return FENCED
     return WORKER_LOST if isinstance(error, AtCapacity | WorkerUnavailable) else FAULT
 
 

@@ -135,6 +135,7 @@ class Commands:
     # --- the tier ---
 
     def _ack(self, event: troupe.AckPlayback) -> None:
+        self._dialogue.answers.played(event.response_id, event.played_ms)
         self._stage.stream.send(PlaybackAck(event.response_id, round(event.played_ms * AUDIO_RATE_HZ / 1000)))
 
     def _style(self, event: troupe.ChooseStyle) -> None:

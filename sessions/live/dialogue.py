@@ -45,6 +45,8 @@ from sessions.realtime.session_config import SessionConfig, merged, speaks, styl
 TRANSCRIPT_LIMIT_S = 10.0
 """Committed audio without words after this time is answered as unheard."""
 
+HEARD_AGAIN_LIMIT_S = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class _VoiceWish:
@@ -84,9 +86,12 @@ class Dialogue:
 
     def open(self) -> None:
         """The character speaks first, unless a model decides that."""
-        if self._answers_itself:
-            return
-        self._ask(self._cast.opening)
+        self.take_up(self._cast.opening)
+
+    def take_up(self, occasion: Occasion) -> None:
+        """The character speaks without having been asked, unless a model decides that."""
+        if not self._answers_itself:
+            self._ask(occasion)
 
     def start_activity(self, slug: str, *, event_id: str | None) -> None:
         self._check_is_asked(event_id)
@@ -200,6 +205,17 @@ class Dialogue:
     def voice_started(self, event: VoiceStarted) -> None:
         self.user.voice_started(event)
         self.on_turn()
+
+    def expect_again(self, utterance_id: str, still_unheard: Callable[[], bool]) -> None:
+        """Other ears were given what was kept of a turn that had begun. If they find no voice in it, it is over."""
+
+        async def give_up() -> None:
+            await asyncio.sleep(HEARD_AGAIN_LIMIT_S)
+            if still_unheard() and self.user.is_speaking:
+                now_ms = self._stage.now_ms()
+                self.heard(Heard(utterance_id, "", now_ms, now_ms))
+
+        self._stage.tasks.start("expect-again", give_up())
 
     def overlap(self, event: Overlap) -> None:
         if self._stage.downlink.tier:

@@ -30,6 +30,10 @@ class Downlink:
         self._outbox: Outbox | None = None
         self._event_ids = itertools.count(1)
 
+    def count_on_from(self, sequence: int) -> None:
+        """The client has numbers up to here from another process."""
+        self.sequence = sequence
+
     @property
     def attached(self) -> bool:
         return self._outbox is not None

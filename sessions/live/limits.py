@@ -21,10 +21,12 @@ class Limits:
 class Allowance:
     """Watches the clock of one session."""
 
-    def __init__(self, limits: Limits, remaining_s: float | None) -> None:
+    def __init__(self, limits: Limits, remaining_s: float | None, *, elapsed_s: float = 0.0) -> None:
+        """`elapsed_s`: how long the session has lived elsewhere."""
         self._limits = limits
-        self._began_at = self._active_at = time.monotonic()
-        self._ends_at = None if remaining_s is None else self._began_at + remaining_s
+        self._active_at = time.monotonic()
+        self._began_at = self._active_at - elapsed_s
+        self._ends_at = None if remaining_s is None else self._active_at + remaining_s
 
     @property
     def remaining_s(self) -> float | None:

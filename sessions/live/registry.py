@@ -3,8 +3,12 @@
 import asyncio
 
 from inference.errors import AtCapacity
-from sessions.live.closing import DRAINING
+from sessions.live import closing
 from sessions.live.session import LiveSession
+from sessions.live.stragglers import stragglers
+
+STRAGGLERS_S = 2.0
+"""How long a process that stops waits for a database that is away."""
 
 
 class LiveSessions:
@@ -17,6 +21,10 @@ class LiveSessions:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
 
     def check_room(self) -> None:
         """Raises `AtCapacity` when no session may begin."""
@@ -31,16 +39,33 @@ class LiveSessions:
         session = self._sessions.get(session_id)
         return None if session is None or session.is_over else session
 
-    def remove(self, session_id: str) -> None:
-        self._sessions.pop(session_id, None)
+    def going_on(self) -> list[LiveSession]:
+        """Those that are not over."""
+        return [session for session in self._sessions.values() if not session.is_over]
+
+    def remove(self, session: LiveSession) -> None:
+        """It is over. Another of the same id may have taken its place meanwhile."""
+        if self._sessions.get(session.id) is session:
+            del self._sessions[session.id]
+
+    def end(self, session_id: str) -> None:
+        """Somebody wants this session ended."""
+        session = self.get(session_id)
+        if session is not None:
+            session.end(closing.ENDED)
 
     async def drain(self) -> None:
-        """Tells every client that the server restarts (1012), stores what was said, and takes no new session."""
+        """Tells every client that the server restarts (1012), stores what was said, and takes no new session.
+
+        Sessions that can be resumed are let go of, so that another process, or this one after its restart, takes them
+        up; the others end.
+        """
         self._draining = True
         sessions = list(self._sessions.values())
         for session in sessions:
-            session.end(DRAINING)
+            session.suspend()
         await asyncio.gather(*(session.ended() for session in sessions))
+        await stragglers.settled(STRAGGLERS_S)
 
     def open_again(self) -> None:
         """After a drain that was not the end of the process."""

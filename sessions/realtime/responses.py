@@ -12,6 +12,9 @@ from sessions.realtime.server_events import Event
 MAX_DELTA_BYTES = AUDIO_RATE_HZ * SAMPLE_BYTES // 5
 """200 ms: more in one audio delta would make a player wait."""
 
+RESPONSE_PREFIX = "resp_"
+"""Of the ids that the web side chooses; those that a worker chooses begin differently."""
+
 Outcome = Literal["completed", "cancelled", "failed", "incomplete"]
 
 

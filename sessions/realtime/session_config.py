@@ -233,3 +233,21 @@ def turn_taking(config: SessionConfig, profile: TurnTaking, *, prompts_by_itself
 def styled(config: SessionConfig, style: StyleSpec) -> StyleSpec:
     """The style with the session's speed in it."""
     return style.with_(rate=min(max(style.rate * config.speed, 0.5), 2.0))
+
+
+SAVED = ("instructions", "speaks", "speed", "max_output_tokens", "transcription", "noise_reduction", "kept")
+
+
+def saved(config: SessionConfig) -> dict[str, Any]:
+    """What a client has changed of its settings, as plain data; the voice is kept apart."""
+    rules = config.turn_detection
+    fields = {name: getattr(config, name) for name in SAVED}
+    return {**fields, "turn_detection": None if rules is None else rules.model_dump(mode="json")}
+
+
+def with_saved(config: SessionConfig, data: Mapping[str, Any]) -> SessionConfig:
+    """`config` with what `saved` gave. Raises `ValueError` for data that is none."""
+    rules = data.get("turn_detection")
+    fields = {name: data[name] for name in SAVED if name in data}
+    detection = None if rules is None else TurnDetection.model_validate(rules)
+    return replace(config, **fields, turn_detection=detection)

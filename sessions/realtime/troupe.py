@@ -121,6 +121,10 @@ def dropped(*, uplink_packets: int, downlink_frames: int) -> dict[str, Any]:
     return {"type": "troupe.dropped", "uplink_packets": uplink_packets, "downlink_frames": downlink_frames}
 
 
+def session_moved(*, reason: str, response_id: str | None, gap_ms: int) -> dict[str, Any]:
+    return {"type": "troupe.session.moved", "reason": reason, "response_id": response_id, "gap_ms": gap_ms}
+
+
 def session_closing(*, reason: str, message: str) -> dict[str, Any]:
     return {"type": "troupe.session.closing", "reason": reason, "message": message}
 

@@ -312,6 +312,8 @@ const REFUSALS = new Set(["text_unsupported", "voice_unsupported"]);
 /** @type {Record<string, (call: Call, event: any) => void>} */
 const EVENTS = {
   "troupe.session.ready": (call, event) => {
+    // Of an answer that was cut off by a fault of the server no more will come.
+    if (event.rebuilt) call.player.complete(call.player.last.response);
     call.happens("connected");
     call.tell("ready", event);
   },

@@ -101,11 +101,26 @@ export class Captions {
 
   /** The call is over: what was being said has been cut, and what was being recognised stays as it is. */
   hangUp() {
+    for (const line of this.lines.filter((unfinished) => !unfinished.final)) this.breakOff(line);
+    this.responses.clear();
+  }
+
+  /**
+   * The call goes on in another process, which knows the turns that were stored: an answer in the making ends with what
+   * was heard of it, and half a sentence of the user's was heard by nobody.
+   */
+  rebuild() {
     for (const line of this.lines.filter((unfinished) => !unfinished.final)) {
-      if (line.speaker === "character" && line.shown < line.words.length) this.cut(line, spell(line.words.slice(0, line.shown)));
-      else this.settle(line);
+      if (line.speaker === "user") this.remove(line.id);
+      else this.breakOff(line);
     }
     this.responses.clear();
+  }
+
+  /** @param {Line} line */
+  breakOff(line) {
+    if (line.speaker === "character" && line.shown < line.words.length) this.cut(line, spell(line.words.slice(0, line.shown)));
+    else this.settle(line);
   }
 
   /** @param {Line} line @param {string} text what was heard of it */
@@ -138,6 +153,9 @@ export class Captions {
 
 /** @type {Record<string, (captions: Captions, event: any) => void>} */
 const HANDLERS = {
+  "troupe.session.ready": (captions, { rebuilt }) => {
+    if (rebuilt) captions.rebuild();
+  },
   "troupe.caption.partial": (captions, { item_id, text }) => captions.setUserText(item_id, text, false),
   "conversation.item.input_audio_transcription.completed": (captions, { item_id, transcript }) =>
     captions.setUserText(item_id, transcript, true),

@@ -1,11 +1,13 @@
 """The mind that asks a language model, against a real HTTP server, and each way that can fail."""
 
 import asyncio
+import json
 import logging
 
 import pytest
 
-from characters.mind.base import HeardSpeech, Opening, Thought, UserTurn
+from characters.mind import base
+from characters.mind.base import GoOn, HeardSpeech, Opening, Thought, UserTurn
 from characters.mind.breaker import Breaker
 from characters.mind.chat_endpoint import ChatEndpoint, EndpointSettings
 from characters.mind.chat_mind import ChatMind
@@ -246,6 +248,39 @@ async def test_a_chat_goes_on_elsewhere_from_its_snapshot() -> None:
         moved.restore(mind.snapshot())
         await ask(moved, "why does the ocean not boil", "r2")
     assert len(server.messages(1)) == 4
+
+
+async def test_an_answer_that_a_crash_cut_off_is_remembered_as_far_as_it_was_heard() -> None:
+    async with chat_server(streams("The mountain takes a breath.", " Then it sings.")) as server:
+        mind = mind_at(server.url)
+        answer = mind.answer(UserTurn(OFF_SCRIPT), "r1")
+        thoughts = [await anext(answer)]
+        while not isinstance(thoughts[-1], Words):
+            thoughts.append(await anext(answer))
+        moved = mind_at(server.url)
+        moved.restore(json.loads(json.dumps(mind.snapshot())))
+        await answer.aclose()
+        moved.heard(HeardSpeech("r1", "The mountain", "The mountain takes a breath.", interrupted=True))
+        rest = Said([part async for part in moved.answer(GoOn(" takes a breath."), "r2")])
+        moved.heard(HeardSpeech("r2", rest.text, rest.text, interrupted=False))
+        await ask(moved, "why does the ocean not boil", "r3")
+    assert rest.text.strip() == "takes a breath."
+    told = str(server.messages(1))
+    assert OFF_SCRIPT in told and "The mountain" in told and "takes a breath." in told
+
+
+async def test_a_chat_goes_on_from_its_transcript_alone() -> None:
+    async with chat_server(streams("It does not.")) as server:
+        mind = mind_at(server.url)
+        mind.recall([base.Said(False, "Good evening."), base.Said(True, "my cat is called Tide")])
+        await ask(mind, OFF_SCRIPT)
+    assert "my cat is called Tide" in str(server.messages(0)) and "Good evening." in str(server.messages(0))
+
+
+async def test_a_damaged_snapshot_of_a_chat_is_refused() -> None:
+    mind = mind_at("http://127.0.0.1:9")
+    with pytest.raises(ValueError, match="incomplete"):
+        mind.restore({"script": mind.snapshot()["script"], "history": [{"nonsense": 1}]})
 
 
 def test_the_breaker_lets_one_call_try_after_a_rest() -> None:

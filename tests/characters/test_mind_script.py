@@ -2,10 +2,11 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from characters.mind.base import Leaving, Opening, StartActivity, UserTurn
+from characters.mind.base import GoOn, HeardSpeech, Leaving, Opening, Said, StartActivity, UserTurn
 from characters.mind.script_mind import ScriptMind
 from inference.protocol import Deliver, StyleSpec, VoiceSpec, Words
 from tests.characters.sample_cast import Listener, sample_cast, stage_of
@@ -240,6 +241,41 @@ def test_a_session_goes_on_elsewhere_from_its_snapshot() -> None:
     assert "Nobody knew." in told
     assert "Once there stood" not in told
     assert moved.listener_name == "Ada"
+
+
+@pytest.mark.parametrize("thought_to_the_end", [False, True])
+def test_a_story_that_a_crash_cut_off_goes_on_with_the_sentence_that_was_cut(thought_to_the_end: bool) -> None:
+    mind = ScriptMind(stage_of(sample_cast()), seed=5)
+    thoughts, said, snapshot = mind.thoughts(StartActivity("lighthouse"), "r1"), "", {}
+    for thought in thoughts:
+        said += thought.text if isinstance(thought, Words) else ""
+        if "afraid of the dark." in said and not thought_to_the_end:
+            break
+    snapshot = json.loads(json.dumps(mind.snapshot()))
+    moved = ScriptMind(stage_of(sample_cast()))
+    moved.restore(snapshot)
+    heard = said[: said.index("afraid of the dark.") + len("afraid of the dark.")]
+    moved.heard(HeardSpeech("r1", heard, said, interrupted=True))
+    told = Listener(moved).meets(GoOn(said[len(heard) :])).text
+    assert "Nobody knew." in told
+    assert "Once there stood" not in told
+
+
+def test_a_reply_that_a_crash_cut_off_is_said_to_its_end(listener: Listener) -> None:
+    assert listener.meets(GoOn(" and the rest of it.")).text.strip() == "and the rest of it."
+    assert listener.meets(GoOn("  ")).text == ""
+
+
+def test_without_a_snapshot_the_transcript_says_what_was_said_last() -> None:
+    moved = ScriptMind(stage_of(sample_cast()))
+    moved.recall([Said(False, "The tide is high."), Said(True, "is it")])
+    assert "The tide is high." in Listener(moved).says("say that again").text
+
+
+@pytest.mark.parametrize("broken", [{"talk": {}}, {"programme": None}, {"picker": []}, {"telling": {"text": 1}}])
+def test_a_snapshot_that_is_damaged_is_refused(listener: Listener, broken: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="incomplete"):
+        listener.mind.restore({**listener.mind.snapshot(), **broken})
 
 
 def test_a_snapshot_of_another_version_is_refused(listener: Listener) -> None:

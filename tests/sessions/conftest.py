@@ -5,9 +5,10 @@ import pytest
 from characters.cast_file import read_cast_file
 from characters.services import character_load
 from tests.live_server import LiveServer, troupe, troupe_server
+from tests.sessions.dispatch_rows import no_workers
 from tests.sessions.people import Person
 
-__all__ = ["troupe", "troupe_server"]
+__all__ = ["no_workers", "troupe", "troupe_server"]
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from characters.mind.base import HeardSpeech, Occasion, Opening, Thought
+from django.db import OperationalError
+
+from characters.mind.base import HeardSpeech, Occasion, Opening, Said, Thought
+from inference.client import VoiceStream
 from inference.errors import InferenceError
 from inference.protocol import (
     AudioOut,
@@ -133,6 +136,15 @@ class ScriptedMind:
         self.told.append(speech)
         self.log.append("heard")
 
+    def snapshot(self) -> dict[str, Any]:
+        return {"told": [speech.text for speech in self.told]}
+
+    def restore(self, data: dict[str, Any]) -> None:
+        self.log.append("restored")
+
+    def recall(self, said: Sequence[Said]) -> None:
+        self.log.append("recalled")
+
 
 @dataclass
 class Notebook:
@@ -140,9 +152,26 @@ class Notebook:
 
     turns: dict[int, TurnRecord] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
+    memory: dict[str, Any] | None = None
+    let_go_of: bool = False
+    is_away: bool = False
+    """As a database that cannot be reached."""
 
-    async def write_turn(self, turn: TurnRecord) -> None:
+    def _reach(self) -> None:
+        if self.is_away:
+            raise OperationalError("the database is away")
+
+    async def write_turn(self, turn: TurnRecord, memory: dict[str, Any] | None = None) -> None:
+        self._reach()
         self.turns[turn.index] = turn
+        self.memory = memory or self.memory
+
+    async def keep_memory(self, memory: dict[str, Any]) -> None:
+        self._reach()
+        self.memory = memory
+
+    async def let_go(self) -> None:
+        self.let_go_of = True
 
     async def amend_turn(self, item_id: str, text: str) -> None:
         pass
@@ -151,6 +180,7 @@ class Notebook:
         return Standing(allowed=True, remaining_s=None)
 
     async def finish(self, reason: str, totals: Totals) -> None:
+        self._reach()
         self.ended.append(reason)
 
     def said(self) -> list[tuple[str, str]]:
@@ -167,7 +197,9 @@ class ScriptedCall:
         tier: bool = True,
         holds: bool = False,
         lane: Lane = Lane.COMPOSED,
+        stream: VoiceStream | None = None,
     ) -> None:
+        """`stream`: of a real worker instead of the scripted one."""
         self.worker = ScriptedWorker(holds)
         self.mind = ScriptedMind(says)
         self.notebook = Notebook()
@@ -187,7 +219,7 @@ class ScriptedCall:
         config = SessionConfig(model="brief", voice="hearth", own_voice="hearth")
         limits = Limits(max_s=60, idle_s=60, resume_s=60)
         self.live = LiveSession(
-            Call(cast, config, self.worker, self.notebook, limits, None, tier, on_end=lambda session: None)
+            Call(cast, config, stream or self.worker, self.notebook, limits, None, tier, on_end=lambda session: None)
         )
         self._outbox = Outbox(self._receive)
         self._writer: asyncio.Task[None] | None = None

@@ -1,10 +1,13 @@
 """How long, how many, how fast."""
 
 import asyncio
+import json
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
+from websockets.exceptions import InvalidStatus
 
 from inference.client import connect
 from sessions.models import VoiceSession
@@ -86,10 +89,12 @@ async def test_when_every_slot_is_taken_the_next_is_told_to_come_back(alice: Per
     try:
         for client in clients:
             await client.expect("session.created", 30)
-        async with bearer_socket(alice.server.socket_url, key, "model=brief") as ninth:
-            error = (await ninth.expect("error"))["error"]
-            assert error["code"] == "at_capacity" and error["retry_after_s"] > 0
-            assert await ninth.closed() == 4503
+        with pytest.raises(InvalidStatus) as refused:
+            await bearer_socket(alice.server.socket_url, key, "model=brief").__aenter__()
+        answer = refused.value.response
+        assert answer.status_code == 503, "a program is told before its socket is accepted"
+        assert int(answer.headers["Retry-After"]) > 0
+        assert json.loads(answer.body)["error"]["code"] == "at_capacity"
         response = await asyncio.to_thread(alice.http.post, "/sessions/", json={"character": "brief"})
         assert _error(response) == (503, "at_capacity")
         assert int(response.headers["Retry-After"]) > 0

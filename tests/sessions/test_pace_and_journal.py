@@ -1,11 +1,13 @@
 """Back-pressure on the mind, and the transcript written beside the talk."""
 
 import asyncio
+from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 
 from inference.protocol import Note, Pause, Song, Words
+from sessions.errors import Fenced
 from sessions.live import journal as journals
 from sessions.live import pace as paces
 from sessions.live.journal import Journal, TurnRecord
@@ -66,27 +68,43 @@ def _turn(index: int, text: str = "x") -> TurnRecord:
 
 
 class Database:
-    """Refuses the first `failures` writes."""
+    """Refuses the first `failures` writes with `error`."""
 
-    def __init__(self, failures: int = 0) -> None:
+    def __init__(self, failures: int = 0, error: Exception | None = None) -> None:
         self.failures = failures
+        self.error = error or OperationalError("the database is locked")
         self.rows: dict[int, str] = {}
+        self.memory: dict[str, Any] | None = None
 
-    async def write(self, turn: TurnRecord) -> None:
+    async def write_turn(self, turn: TurnRecord, memory: dict[str, Any] | None = None) -> None:
         await asyncio.sleep(0.001)
+        self._reach()
+        self.rows[turn.index] = turn.text
+        self.memory = memory or self.memory
+
+    async def keep_memory(self, memory: dict[str, Any]) -> None:
+        self._reach()
+        self.memory = memory
+
+    def _reach(self) -> None:
         if self.failures:
             self.failures -= 1
-            raise OperationalError("the database is locked")
-        self.rows[turn.index] = turn.text
+            raise self.error
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journals, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(journals, "MOST_WAIT_S", 0.002)
 
 
 async def _kept(database: Database, *turns: TurnRecord) -> dict[int, str]:
-    journal = Journal(database.write)
+    journal = Journal(database)
     task = asyncio.create_task(journal.run())
     for turn in turns:
         journal.record(turn)
         await asyncio.sleep(0)
-    await journal.flush()
+    assert await journal.flush()
     task.cancel()
     return database.rows
 
@@ -96,11 +114,38 @@ async def test_an_amended_turn_stands_for_the_earlier_one() -> None:
     assert rows == {1: "I want a story", 2: "yes"}
 
 
-async def test_a_locked_database_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journals, "FIRST_WAIT_S", 0.001)
-    assert await _kept(Database(failures=3), _turn(1), _turn(2)) == {1: "x", 2: "x"}
+async def test_a_database_that_is_away_for_long_loses_nothing() -> None:
+    assert await _kept(Database(failures=200), _turn(1), _turn(2)) == {1: "x", 2: "x"}
 
 
-async def test_a_turn_that_cannot_be_stored_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journals, "FIRST_WAIT_S", 0.001)
-    assert await _kept(Database(failures=4), _turn(1), _turn(2)) == {2: "x"}
+async def test_a_turn_that_the_database_refuses_holds_up_no_other() -> None:
+    assert await _kept(Database(failures=4, error=DataError("not this")), _turn(1), _turn(2)) == {2: "x"}
+
+
+async def test_the_memory_is_written_with_the_last_turn_and_only_the_newest_counts() -> None:
+    database = Database()
+    journal = Journal(database)
+    for number in (1, 2):
+        journal.record(_turn(number))
+        journal.remember({"at": number})
+    await journal.write_out()
+    assert (database.rows, database.memory) == ({1: "x", 2: "x"}, {"at": 2})
+
+
+async def test_a_flush_does_not_wait_for_a_database_that_is_away() -> None:
+    journal = Journal(Database(failures=10_000))
+    task = asyncio.create_task(journal.run())
+    journal.record(_turn(1))
+    assert not await journal.flush(0.02)
+    assert journal.num_waiting == 1
+    task.cancel()
+
+
+async def test_a_session_that_another_process_holds_is_written_no_more() -> None:
+    database = Database(failures=1, error=Fenced("another holder"))
+    journal, fenced = Journal(database), []
+    journal.on_fenced = lambda: fenced.append(True)
+    journal.record(_turn(1))
+    journal.record(_turn(2))
+    await journal.write_out()
+    assert fenced == [True] and database.rows == {}

@@ -3,8 +3,10 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
 from django.test import Client
 from django.utils import timezone
+from websockets.exceptions import InvalidStatus
 
 from accounts.models import User
 from characters.models import Character
@@ -26,14 +28,29 @@ async def test_at_shutdown_clients_are_told_and_what_was_said_is_stored(alice: P
             await asyncio.to_thread(alice.server.call, live_sessions.drain())
             assert (await client.expect("troupe.session.closing"))["reason"] == "draining"
             assert await client.closed() == 1012
-        async with bearer_socket(alice.server.socket_url, key, "model=brief") as late:
-            assert await late.closed() == 4503
+        with pytest.raises(InvalidStatus) as refused:
+            await bearer_socket(alice.server.socket_url, key, "model=brief").__aenter__()
+        assert refused.value.response.status_code == 503
     finally:
         live_sessions.open_again()
     session = await VoiceSession.objects.aget(pk=begun["session_id"])
-    assert (session.state, session.ended_reason) == ("ended", "draining")
+    assert session.state == "live", "its client may come back, to this server or another"
     last = await Turn.objects.filter(session=session).order_by("-index").afirst()
     assert last is not None and last.interrupted and last.text.startswith("One is the first")
+    await VoiceSession.objects.filter(pk=session.pk).aupdate(state="ended")
+
+
+async def test_at_shutdown_a_client_that_cannot_come_back_has_ended(alice: Person) -> None:
+    key = await asyncio.to_thread(alice.api_key)
+    try:
+        async with bearer_socket(alice.server.socket_url, key, "model=brief") as client:
+            await client.expect("session.created")
+            await asyncio.to_thread(alice.server.call, live_sessions.drain())
+            assert await client.closed() == 1012
+    finally:
+        live_sessions.open_again()
+    session = await VoiceSession.objects.filter(user=alice.user).alatest("created_at")
+    assert (session.state, session.ended_reason) == ("ended", "draining")
 
 
 def _session(state: str, seen_s_ago: float, **more: object) -> VoiceSession:

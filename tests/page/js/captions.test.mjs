@@ -97,3 +97,17 @@ test("hanging up cuts what is being said at the word that was heard", () => {
   captions.hangUp();
   assert.deepEqual(captions.lines.map((line) => [line.text, line.cut, line.final]), [["Once upon", true, true], ["good", false, true]]);
 });
+
+test("a call that was rebuilt elsewhere keeps what was heard and forgets what nobody will finish", () => {
+  const captions = withAnswer();
+  captions.reveal(4, 210);
+  captions.take({ type: "troupe.caption.partial", item_id: "u9", text: "and then" });
+  captions.take({ type: "troupe.session.ready", resumed: true, rebuilt: false });
+  assert.equal(captions.lines.length, 2, "a mere reconnection changes nothing");
+  captions.take({ type: "troupe.session.ready", resumed: true, rebuilt: true });
+  assert.deepEqual(captions.lines.map(({ id, text, final, cut }) => ({ id, text, final, cut })), [
+    { id: "c1", text: "Once upon", final: true, cut: true },
+  ]);
+  captions.take({ type: "troupe.caption.cut", item_id: "c1", text: "Once" });
+  assert.equal(captions.lines[0].text, "Once", "the transcript has the last word");
+});

@@ -145,3 +145,17 @@ test("what waits is bounded, and what is refused is counted", () => {
   assert.equal(playout.queued, 20_000 * MS);
   assert.equal(playout.dropped, 10_000 * MS);
 });
+
+test("an answer that a rebuilt call will never finish makes room for the next one, with higher numbers", () => {
+  const playout = new Playout();
+  playout.push(chunk(200, { response: 2, epoch: 1 }));
+  read(playout, 200);
+  read(playout, 20);
+  playout.takeReports();
+  playout.markComplete(2);
+  assert.deepEqual(types(playout), ["finished"]);
+  playout.push(chunk(200, { response: 1003, epoch: 1001 }));
+  read(playout, 20);
+  assert.deepEqual(types(playout), ["started"]);
+  assert.equal(playout.response, 1003);
+});
