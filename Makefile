@@ -6,12 +6,15 @@ BIN    := $(VENV)/bin
 HOST   ?= 127.0.0.1
 PORT   ?= 8000
 OUT    ?= var/bench
+CALLS  ?= 200
+# Tests side by side; many of them wait for real time to pass.
+JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format types contracts pytest bench screenshots messages clean
+.PHONY: help serve serve-cluster test lint format types contracts pytest bench loadtest faults soak screenshots messages clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamps are newer than what they were made from, so a second start installs nothing.
 $(VENV)/.serve: pyproject.toml constraints.txt
@@ -28,6 +31,9 @@ $(VENV)/.dev: $(VENV)/.serve
 
 serve: $(VENV)/.serve ## the whole product on http://127.0.0.1:8000 (HOST=, PORT=)
 	@$(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
+
+serve-cluster: $(VENV)/.serve ## a deployment on this machine: PostgreSQL, Redis, web x2, worker x2, jobs (HOST=, PORT=)
+	@$(BIN)/python -m scripts.cluster --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.dev lint types contracts pytest ## everything that must hold
 
@@ -46,16 +52,25 @@ contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS)
 
 bench: $(VENV)/.dev ## measure: JSON into var/bench (OUT=)
 	$(BIN)/python -m scripts.bench --out $(OUT)
+
+loadtest: $(VENV)/.dev ## how many callers a cluster carries: JSON into var/bench (CALLS=)
+	$(BIN)/python -m scripts.loadtest --calls $(CALLS) --storm 10 --slow 1 --out $(OUT)/loadtest.json
+
+faults: $(VENV)/.dev ## what listeners hear when parts of a cluster die, then 1,000 calls with random faults
+	$(BIN)/python -m scripts.faults --calls 1000 --out $(OUT)/faults.json
+
+soak: $(VENV)/.dev ## half an hour of calls that come and go: does anything grow?
+	$(BIN)/python -m scripts.soak --out $(OUT)/soak.json
 
 screenshots: $(VENV)/.dev ## pictures of every page into var/screenshots
 	$(BIN)/python -m scripts.screenshots var/screenshots
 
 messages: $(VENV)/.dev ## collect and compile translations (needs GNU gettext)
-	$(BIN)/python manage.py makemessages -l zh_Hans --no-location -i .venv -i var
+	$(BIN)/python manage.py makemessages -l zh_Hans --no-location --no-wrap -i .venv -i var
 	$(BIN)/python manage.py compilemessages -i .venv -i var
 
 clean: ## remove the environment and all data of the embedded server

@@ -31,7 +31,9 @@ def test_the_asgi_application_loads_without_torch() -> None:
     assert not loaded & {"torch", "transformers", "scipy", "pocketsphinx"}
 
 
-@pytest.mark.parametrize("module", ["inference.worker.embedded", "inference.ears", "inference.mouth"])
+@pytest.mark.parametrize(
+    "module", ["inference.worker.__main__", "inference.worker.embedded", "inference.ears", "inference.mouth"]
+)
 def test_the_worker_loads_without_django(module: str) -> None:
     loaded = _modules_loaded_by(f"import {module}")
     assert not loaded & {"django", "channels", "celery"}

@@ -1,0 +1,1 @@
+"""A deployment on one machine: PostgreSQL, Redis, web processes, workers and jobs, started privately for a trial."""

@@ -1,0 +1,1 @@
+"""What is done to a running cluster, and what its listeners hear of it."""
