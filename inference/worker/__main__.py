@@ -4,6 +4,8 @@ import asyncio
 import logging
 import sys
 
+import uvloop
+
 from inference.errors import InferenceError
 from inference.worker.process.configured_lanes import open_lanes
 from inference.worker.process.environment import SettingError
@@ -27,7 +29,8 @@ def main() -> int:
         return 2
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        asyncio.run(_serve(settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings))
     except InferenceError as error:
         logger.error("the worker cannot start: %s", error)
         return 1

@@ -23,6 +23,11 @@ LONGEST_WAIT_S = 0.4
 """The loop looks around at least so often, whatever it was told; who watches it sees that it is alive."""
 
 JOIN_LIMIT_S = 10.0
+GATHERS_FROM = 8
+"""With so many streams what comes in within `GATHER_S` is served in one pass: a pass for each packet would spend most
+of its time on waking up."""
+
+GATHER_S = 0.004
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Worker:
         self._draining = False
         self._fences = Fences()
         self.meter = TickMeter()
-        self._pass_steps = self._pass_late = 0
+        self._pass_steps = self._pass_late = self._pass_live = 0
         self._thread = threading.Thread(target=self._run, name="inference-worker", daemon=True)
         self._preparing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference-prepare")
         self._passes = self._steps = self._late = self._dropped = self._refused = self._faults = self._late_frames = 0
@@ -187,6 +192,10 @@ class Worker:
         while not self._stopping:
             self._news.clear()
             wait_s = self._pass()
+            if wait_s > 0 and self._pass_live >= GATHERS_FROM:
+                rest_s = min(GATHER_S, wait_s)
+                time.sleep(rest_s)
+                wait_s -= rest_s
             if wait_s > 0:
                 self._news.wait(wait_s)
         stopped = WorkerUnavailable("the worker is stopping")
@@ -200,16 +209,16 @@ class Worker:
         self._passes += 1
         began, self._pass_steps, self._pass_late = self.clock(), 0, 0
         dues = [due for pulse in self._pulses if (due := pulse.tick(self.clock())) is not None]
-        live = 0
+        self._pass_live = 0
         for slot in self._slots:
             if slot is None:
                 continue
-            live += 1
+            self._pass_live += 1
             self._serve(slot)
             if slot.due is not None:
                 dues.append(slot.due)
         ended = self.clock()
-        self.meter.note(began, ended, shared_work.take(), live, self._pass_steps, self._pass_late)
+        self.meter.note(began, ended, shared_work.take(), self._pass_live, self._pass_steps, self._pass_late)
         if not dues:
             return LONGEST_WAIT_S
         return min(LONGEST_WAIT_S, min(dues) - ended)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import cast
 
 from inference.client.stream_token import KEY_BYTES_MIN
-from inference.worker.process import environment
 from inference.worker.default_mouth import MouthChoice, Packed
+from inference.worker.process import environment
 from inference.worker.process.environment import Address, SettingError
 from inference.worker.process.report import Purpose
 
