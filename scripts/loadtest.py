@@ -5,7 +5,7 @@ per stage p50/p95/p99, gaps at the client over 100 ms, refusals (they stay in th
 packets that were lost without a word, errors by kind, memory of the server's processes. A client that is late itself is
 recognised: what it measured then is left out and counted.
 
-Without `--url` it starts a cluster of its own (`--embedded`: one `manage.py serve`).
+LOADTEST_PACKET_MS=40 makes packets of whole frames; the page's have 20 ms. Without `--url` it starts a cluster of its own (`--embedded`: one `manage.py serve`).
 """
 
 import argparse
@@ -24,6 +24,7 @@ from typing import Any
 
 from scripts.calls.crowd import STORM_STAYS_S, Caller, CrowdPlan, CrowdResult, run_crowd
 from scripts.calls.figures import figures
+from scripts.calls.tones import PACKET_MS
 from scripts.processes import cpu_seconds, family, resident_mb
 from scripts.served import served
 
@@ -151,6 +152,7 @@ def main() -> int:
             "seconds": options.seconds,
             "ramp_s": options.ramp,
             "storm": options.storm,
+            "packet_ms": PACKET_MS,
             "web": options.web,
             "workers": options.workers,
             "cpus": os.cpu_count(),

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.calls.call import Call
+from scripts.calls.tones import PACKET_MS
 
-PACKET_S = 0.02
+PACKET_S = PACKET_MS / 1000
 SLOTS = 20
 """Callers are spread over 1 ms slots, as the open network spreads them."""
 

@@ -5,6 +5,7 @@ what comes back also says which packet it was and how long it took. Frequencies 
 apart, so that a tone repeats every second: one second of packets is made beforehand.
 """
 
+import os
 import struct
 from functools import lru_cache
 
@@ -12,7 +13,10 @@ import numpy as np
 
 from inference.protocol import AUDIO_RATE_HZ, SAMPLE_BYTES
 
-PACKET_SAMPLES = AUDIO_RATE_HZ // 50
+PACKET_MS = int(os.environ.get("LOADTEST_PACKET_MS", "20"))
+"""What the page sends; 40 is a whole frame, as some clients send and as voices come back. A divisor of 1,000."""
+
+PACKET_SAMPLES = AUDIO_RATE_HZ * PACKET_MS // 1000
 PACKET_BYTES = PACKET_SAMPLES * SAMPLE_BYTES
 PACKETS_PER_S = AUDIO_RATE_HZ // PACKET_SAMPLES
 LOWEST_HZ = 301

@@ -11,7 +11,7 @@ _SEQUENCE_OFFSET = 4
 
 
 class Uplink:
-    """Packets of 20 ms, one after another: the caller's tone with packet numbers in it, or silence."""
+    """Packets, one after another: the caller's tone with packet numbers in it, or silence."""
 
     def __init__(self, hz: int | None) -> None:
         pieces = tones.packets(hz) if hz is not None else (bytes(tones.PACKET_BYTES),)

@@ -27,6 +27,8 @@ class Command:
     """Whose process it is, when root starts it; empty: one's own."""
 
     stop_signal: signal.Signals = signal.SIGTERM
+    wrapped: bool = False
+    """The program runs another and does not pass signals on."""
 
 
 @dataclass
@@ -92,7 +94,8 @@ class Child:
         if self.runs and not self._asked:
             self._asked = True
             self.resume()
-            _signal(self.pid, self.command.stop_signal)
+            for pid in family(self.pid) if self.command.wrapped else [self.pid]:
+                _signal(pid, self.command.stop_signal)
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> bool:
         """Asks it to stop and waits; kills it after the limit. Returns whether it stopped by itself."""

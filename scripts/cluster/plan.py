@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scripts.cluster.child import Command
@@ -117,6 +117,7 @@ class Commands:
             # Only its calendar is wrong: a clock that counts seconds since the start is nobody's to set.
             more["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
             argv = [program("faketime"), "-f", f"{self._plan.skewed_s:+g}s", *argv]
+            return replace(self._command(name, argv, more), wrapped=True)
         return self._command(name, argv, more)
 
     def celery(self, name: str, queues: str) -> Command:
