@@ -154,6 +154,9 @@ else:
 CACHES = {
     "default": environ.Env.cache_url_config(env.text("CACHE_URL") or "locmemcache://"),
 }
+if CACHES["default"]["BACKEND"].endswith("RedisCache"):
+    # A Redis that stands still must not hold up whoever begins a call.
+    CACHES["default"]["OPTIONS"] = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
 CHANNEL_LAYERS = {
     "default": environ.Env.channels_url_config(env.text("CHANNEL_URL") or "inmemory://"),
 }

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
@@ -58,9 +60,20 @@ def serve_web(host: str, port: int, *, reuse_port: bool = False, private_port: i
         sockets = [open_sockets.enter_context(_listening(host, port, reuse_port))]
         if private_port:
             sockets.append(open_sockets.enter_context(_listening(host, private_port, reuse_port=False)))
-        # uvicorn raises the signal again once it has shut down; by then everything is said.
-        with contextlib.suppress(KeyboardInterrupt):
+        with _signals_that_only_stop():
             Server(server_config()).run(sockets=sockets)
+
+
+@contextlib.contextmanager
+def _signals_that_only_stop() -> Iterator[None]:
+    """uvicorn raises the signal that stopped it again: by then everything is said, and what runs beside it is still to
+    be stopped in order."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _listening(host: str, port: int, reuse_port: bool) -> socket.socket:

@@ -5,7 +5,8 @@ per stage p50/p95/p99, gaps at the client over 100 ms, refusals (they stay in th
 packets that were lost without a word, errors by kind, memory of the server's processes. A client that is late itself is
 recognised: what it measured then is left out and counted.
 
-LOADTEST_PACKET_MS=40 makes packets of whole frames; the page's have 20 ms. Without `--url` it starts a cluster of its own (`--embedded`: one `manage.py serve`).
+LOADTEST_PACKET_MS=40 makes packets of whole frames; the page's have 20 ms. Without `--url` it starts a cluster of its
+own (`--embedded`: one `manage.py serve`).
 """
 
 import argparse

@@ -1,12 +1,14 @@
 """Who may begin a conversation now."""
 
 import hashlib
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.cache import cache
+from redis.exceptions import RedisError
 
 from accounts.keys import API_KEY_PREFIX
 from accounts.selectors import api_key_user
@@ -20,6 +22,8 @@ from sessions.keys import CLIENT_SECRET_PREFIX
 from sessions.models import VoiceSession
 from sessions.selectors import client_secret, num_open_sessions, seconds_left
 from sessions.services import session_create
+
+logger = logging.getLogger(__name__)
 
 WINDOW_S = 600
 """Of the limit on how many conversations are begun from one address."""
@@ -94,14 +98,21 @@ def check_rate(*, visitor: Visitor, address: str) -> None:
     limit = settings.SESSIONS_PER_ADDRESS if visitor.is_guest else settings.SESSIONS_PER_USER
     window, elapsed_s = divmod(int(time.time()), WINDOW_S)
     key = f"sessions-begun:{hashlib.sha256(who.encode()).hexdigest()[:32]}:{window}"
-    cache.add(key, 0, timeout=WINDOW_S * 2)
-    try:
-        count = cache.incr(key)
-    except ValueError:  # evicted in between
-        return
-    if count > limit:
+    if _counted(key) > limit:
         wait_s = WINDOW_S - elapsed_s
         raise LimitReached("too many conversations were begun; wait a little", retry_after_s=wait_s)
+
+
+def _counted(key: str) -> int:
+    """How often it was counted in its window; 0 where nobody can say, for then people rather talk than wait."""
+    try:
+        cache.add(key, 0, timeout=WINDOW_S * 2)
+        return int(cache.incr(key))
+    except ValueError:  # evicted in between
+        return 0
+    except RedisError as error:
+        logger.warning("beginnings are not counted while the cache is away: %s", type(error).__name__)
+        return 0
 
 
 def _most_at_once(visitor: Visitor) -> int:

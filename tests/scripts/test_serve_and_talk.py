@@ -79,13 +79,17 @@ def test_a_file_without_sound_is_refused(tmp_path: Path) -> None:
     assert "empty.wav" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_ctrl_c_stops_the_server_cleanly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_server_cleanly(number: signal.Signals) -> None:
+    with served(INFERENCE_LANE="echo") as running:
+        os.kill(running.pid, number)
+        log = running.wait_for_exit()
+    assert "Stopped." in log
+    assert "Traceback" not in log
+
+
+def test_a_port_that_is_none_is_named(tmp_path: Path) -> None:
     variables = os.environ | {"TROUPE_VAR_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1", "INFERENCE_LANE": "echo"}
     command = [sys.executable, "manage.py", "serve", "--port", "0"]
     bad = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60, check=False)
     assert bad.returncode != 0 and "is no port" in bad.stderr
-    with served(INFERENCE_LANE="echo") as running:
-        os.kill(running.pid, signal.SIGINT)
-        log = running.wait_for_exit()
-    assert "Stopped." in log
-    assert "Traceback" not in log

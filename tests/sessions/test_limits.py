@@ -10,9 +10,13 @@ from pytest_django.fixtures import Settings
 from websockets.exceptions import InvalidStatus
 
 from inference.client import connect
+from scripts.cluster.stores import PrivateRedis
 from sessions.models import VoiceSession
+from tests.private_stores import redis_server
 from tests.sessions.people import Person
 from tests.sessions.tier_client import bearer_socket, tier_socket
+
+__all__ = ["redis_server"]
 
 
 def _error(response: object) -> tuple[int, str]:
@@ -49,6 +53,24 @@ def test_a_guest_holds_only_so_many_conversations_at_once(guest: Person, setting
     guest.begin()
     assert _error(guest.http.post("/sessions/", json={"character": "brief"})) == (429, "limit_reached")
     VoiceSession.objects.update(token_expires_at=timezone.now() - timedelta(seconds=1))
+    guest.begin()
+
+
+@pytest.mark.parametrize("away", ["stopped", "standing still"])
+def test_conversations_begin_while_the_cache_is_away(
+    guest: Person, settings: Settings, redis_server: PrivateRedis, away: str
+) -> None:
+    options = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
+    backend = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": redis_server.url(0), "OPTIONS": options}}
+    settings.SESSIONS_PER_ADDRESS = 1
+    settings.GUEST_SESSIONS_AT_ONCE = 10
+    guest.begin()
+    assert _error(guest.http.post("/sessions/", json={"character": "brief"})) == (429, "limit_reached")
+    if away == "stopped":
+        redis_server.child.stop()
+    else:
+        redis_server.child.pause()
     guest.begin()
 
 
