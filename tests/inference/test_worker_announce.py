@@ -46,14 +46,14 @@ class Web:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 bearer = self.headers["Authorization"].removeprefix("Bearer ")
                 assert self.path == "/internal/workers/heartbeat"
-                answer = json.dumps(web.orders).encode()
+                answer, status = json.dumps(web.orders).encode(), web.status
                 web.signed_by.add(read_announcement(KEY, bearer, now_s=time.time()))
-                self.send_response(web.status)
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
                 web.reports.append(json.loads(body))
-                web.statuses.append(web.status)
+                web.statuses.append(status)
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -65,6 +65,13 @@ class Web:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.server_port}"
+
+    async def wait_until_answered(self, status: int) -> None:
+        """With this status, from now on."""
+        begin, deadline = len(self.statuses), time.monotonic() + LIMIT_S
+        while status not in self.statuses[begin:]:
+            assert time.monotonic() < deadline, f"no heartbeat was answered with {status}"
+            await asyncio.sleep(0.05)
 
     async def wait_for(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first report from now on that is wanted."""
@@ -120,7 +127,7 @@ async def test_calls_go_on_while_the_web_side_cannot_be_told(web: Web) -> None:
         events = stream.events()
         for status in (503, 401, 200):
             web.status = status
-            await web.wait_for(lambda report: True)
+            await web.wait_until_answered(status)
             assert len(await echoed(stream, events, 3)) > 0
         assert {200, 401, 503} <= set(web.statuses)
         assert worker.log.count("does not take the heartbeat (http_503)") == 1

@@ -47,6 +47,8 @@ class ServedStream:
         self.heard_at = self._loop.time()
         """When the web side was last heard, by the event loop's clock."""
 
+        self._has_failed = False
+
     async def run(self) -> None:
         """Until one of the two sides has ended the stream. The slot is free when this returns."""
         reading = asyncio.create_task(self._read(), name=f"{self.id}-read")
@@ -88,13 +90,18 @@ class ServedStream:
                     return
         except WireError as error:
             logger.warning("stream %s: the web side is not understood: %s", self.id, error)
-            say(self._connection, Failed(error.code, str(error)))
+            self._fail(error.code, str(error))
         except StreamClosed:
             pass  # The reason is on its way out.
         except InferenceError as error:
-            say(self._connection, Failed(error.code, str(error)))
+            self._fail(error.code, str(error))
         except ConnectionClosed:
             pass
+
+    def _fail(self, code: str, message: str) -> None:
+        """The last word of the stream: what the worker still reports is not sent."""
+        self._has_failed = True
+        say(self._connection, Failed(code, message))
 
     def _obey(self, text: str) -> bool:
         """False: the web side leaves. Raises `WireError`, `StreamClosed` or `WorkerUnavailable`."""
@@ -112,11 +119,13 @@ class ServedStream:
     async def _write(self) -> None:
         try:
             async for event in self._mailbox.events():
+                if self._has_failed:
+                    return
                 await self._send(event)
         except SlowConsumer as error:
-            say(self._connection, Failed(error.code, str(error)))
+            self._fail(error.code, str(error))
         except TimeoutError:
-            say(self._connection, Failed(SlowConsumer.code, f"nothing was read for {WRITE_LIMIT_S:g} s"))
+            self._fail(SlowConsumer.code, f"nothing was read for {WRITE_LIMIT_S:g} s")
             self.cut()
         except ConnectionClosed:
             pass
