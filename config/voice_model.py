@@ -1,29 +1,24 @@
-"""The voice-language model that the environment names, as lanes of the embedded worker. Importing this loads torch."""
-
-from typing import cast
+"""The voice-language model that the environment names, as lanes of the embedded worker."""
 
 from django.conf import settings
 
-from inference.checkpoints.locate import locate
 from inference.ears.base import Ears
-from inference.ears.vad import VoiceDetector
-from inference.models.packed import Precision
-from inference.models.voila import Dtype
 from inference.protocol import Lane
 from inference.worker.lanes import LaneOpener
-from inference.worker.voice_model import LaneChoice, VoiceModelFiles, load_engine, model_lanes
+from inference.worker.process.configured_lanes import voice_model_lanes
+from inference.worker.process.settings import VoiceModelSettings
 
 
-def voice_model_lanes(ears: Ears) -> dict[Lane, LaneOpener]:
-    """Loads it. Raises `CheckpointError` naming what is wrong."""
-    files = VoiceModelFiles(
+def configured_voice_model(ears: Ears) -> dict[Lane, LaneOpener]:
+    """Loads it, and torch with it. Raises `CheckpointError` naming what is wrong."""
+    named = VoiceModelSettings(
         model=settings.VOICE_MODEL,
         codec=settings.VOICE_MODEL_CODEC,
-        revision=settings.VOICE_MODEL_REVISION or None,
-        dtype=cast(Dtype, settings.VOICE_MODEL_DTYPE),
+        revision=settings.VOICE_MODEL_REVISION,
+        lane=settings.VOICE_MODEL_LANE,
+        dtype=settings.VOICE_MODEL_DTYPE,
         device=settings.VOICE_MODEL_DEVICE,
-        packed=None if settings.VOICE_MODEL_PACKED == "none" else cast(Precision, settings.VOICE_MODEL_PACKED),
+        packed=settings.VOICE_MODEL_PACKED,
         slots=settings.VOICE_MODEL_SLOTS,
     )
-    choice = cast(LaneChoice, settings.VOICE_MODEL_LANE)
-    return model_lanes(load_engine(files), ears, VoiceDetector, choice, locate(files.model, files.revision))
+    return voice_model_lanes(named, ears)

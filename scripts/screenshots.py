@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from playwright.async_api import Browser, Page, async_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from scripts.served import free_port  # noqa: E402  (found under ROOT)
 from tests.page.microphone_wav import write_microphone  # noqa: E402  (found under ROOT)
 
 START_LIMIT_S = 180.0
@@ -66,12 +66,6 @@ LOOKS = [
     Look("zh-desk-dark", "zh-CN", 1280, 800, "dark"),
     Look("zh-phone-dark", "zh-CN", 390, 844, "dark"),
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from characters.selectors import character_list
 from config.celery import app
 from config.embedded import JobWorker, Sweep, Ticker, WarmUp
 from config.mouth import configured_mouth
+from config.voice_model import configured_voice_model
 from config.web_server import serve_web
 from inference.ears import default_ears
 from inference.errors import InferenceError
@@ -90,11 +91,8 @@ class Command(BaseCommand):
         if not settings.VOICE_MODEL:
             return lanes
         self._say("Loading the voice model ...")
-        # Only here, because it brings torch, which nothing else of the embedded default needs.
-        from config.voice_model import voice_model_lanes
-
         try:
-            return lanes | voice_model_lanes(ears)
+            return lanes | configured_voice_model(ears)
         except InferenceError as error:
             raise CommandError(f"VOICE_MODEL={settings.VOICE_MODEL}: {error}") from error
 

@@ -40,7 +40,7 @@ def open_lanes(settings: LaneSettings) -> OpenLanes:
     voice = BundledVoice(slots=mouth.slots, packed=mouth.packed)
     openers = default_lanes(ears, default_mouth(mouth.choice, voice))
     if settings.voice_model is not None:
-        openers |= _model_lanes(settings.voice_model, ears)
+        openers |= voice_model_lanes(settings.voice_model, ears)
     return OpenLanes(openers, _languages(mouth))
 
 
@@ -54,7 +54,8 @@ def _languages(mouth: MouthSettings) -> tuple[str, ...]:
     return ANY_LANGUAGE
 
 
-def _model_lanes(settings: VoiceModelSettings, ears: Ears) -> dict[Lane, LaneOpener]:
+def voice_model_lanes(settings: VoiceModelSettings, ears: Ears) -> dict[Lane, LaneOpener]:
+    """Loads the model that these settings name. Raises `CheckpointError` naming what is wrong."""
     # Only here, because it brings torch, which a worker with echo or eSpeak NG alone does not need.
     from inference.checkpoints.locate import locate
     from inference.ears.vad import VoiceDetector
