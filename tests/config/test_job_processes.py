@@ -180,6 +180,10 @@ def test_the_beat_begins_the_sweeps_and_clips_are_rendered_by_a_process_with_a_v
         assert _stopped(render) == 0
     finally:
         render.kill()
+    with deployment.redis.connect() as redis:
+        redis.select(2)
+        # What is waiting from before says nothing about the beat.
+        redis.delete("default")
     beat = deployment.celery("beat", "beat", "--pidfile", "")
     try:
         with deployment.redis.connect() as redis:
