@@ -3,13 +3,12 @@
 import asyncio
 import json
 import logging
-from contextlib import suppress
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
+from picows import WSError, WSHandshakeError, ws_connect
 
 from inference.client.limits import StreamLimits
+from inference.client.line import Line, LineLost
 from inference.client.remote_stream import RemoteStream
 from inference.client.ticket import Ticket
 from inference.errors import InferenceError, InvalidSpec, WireError, WorkerUnavailable, error_named
@@ -17,6 +16,8 @@ from inference.protocol import SessionSpec
 from inference.protocol.wire import TEXT_BYTES_MAX, Failed, Opened, decode_downlink, encode_uplink
 
 logger = logging.getLogger(__name__)
+silent = logging.getLogger(f"{__name__}.sockets")
+silent.setLevel(logging.CRITICAL)  # Whatever goes wrong on a line is raised here, or ends its stream.
 
 OPEN_LIMIT_S = 1.0
 """From the first packet to the worker's word that the stream is open. Whoever takes longer is not taken."""
@@ -54,33 +55,38 @@ class RemoteClient:
             raise InvalidSpec(f"the spec has {len(text)} bytes, a worker takes {TEXT_BYTES_MAX}")
         try:
             async with asyncio.timeout(OPEN_LIMIT_S):
-                connection = await self._connect(ticket.token)
-                stream_id = await _introduce(connection, text)
+                line = await self._connect(ticket.token)
+                stream_id = await _introduce(line, text)
         except TimeoutError as error:
             raise WorkerUnavailable(f"the worker {ticket.worker} did not answer within {OPEN_LIMIT_S:g} s") from error
-        stream = RemoteStream(stream_id, connection, self._limits, paced=spec.paced)
+        stream = RemoteStream(stream_id, line, self._limits, paced=spec.paced)
         self._streams.add(stream)
         stream.start(on_end=self._streams.discard)
         self._keep_watch()
         return stream
 
-    async def _connect(self, token: str) -> ClientConnection:
+    async def _connect(self, token: str) -> Line:
         try:
-            return await connect(
+            _transport, line = await ws_connect(
+                Line,
                 self._url,
-                additional_headers={"Authorization": f"Bearer {token}"},
-                # PCM does not compress, a proxy has no business between the two, and beats are ours.
-                compression=None,
-                proxy=None,
-                ping_interval=None,
-                open_timeout=None,
-                close_timeout=CLOSE_LIMIT_S,
-                max_size=TEXT_BYTES_MAX,
+                extra_headers={"Authorization": f"Bearer {token}"},
+                websocket_handshake_timeout=OPEN_LIMIT_S,
+                max_redirects=0,
+                max_frame_size=TEXT_BYTES_MAX,
+                # The loop's own transports: uvloop's are as fast, and the loop knows how much waits in them.
+                use_aiofastnet=False,
+                logger_name=silent,
             )
-        except InvalidStatus as error:
+        except WSHandshakeError as error:
             raise _refusal(error) from error
-        except (OSError, WebSocketException) as error:
+        except TimeoutError:
+            raise
+        except (OSError, WSError) as error:
             raise WorkerUnavailable(f"the worker cannot be reached: {error}") from error
+        if not isinstance(line, Line):
+            raise WorkerUnavailable("the worker hung up")
+        return line
 
     def _keep_watch(self) -> None:
         if self._watch is None or self._watch.done():
@@ -105,37 +111,34 @@ class RemoteClient:
                     stream.beat()
 
 
-async def _introduce(connection: ClientConnection, spec_text: str) -> str:
+async def _introduce(line: Line, spec_text: str) -> str:
     """Sends the spec; returns the stream's id. Raises what the worker answers instead. An attempt that fails or is
     given up leaves no socket behind."""
     try:
-        await connection.send(spec_text)
-        reply = await connection.recv()
+        line.send(spec_text)
+        reply = await line.receive()
         answer = decode_downlink(reply if isinstance(reply, str) else "")
-    except WireError:
-        connection.transport.abort()
+    except LineLost:
         raise
-    except WebSocketException as error:
-        raise WorkerUnavailable(f"the worker hung up: {error}") from error
-    except asyncio.CancelledError:
-        connection.transport.abort()
+    except (WireError, asyncio.CancelledError):
+        line.abort()
         raise
     match answer:
         case Opened(stream_id=stream_id):
             return stream_id
         case Failed(code=code, message=message):
-            with suppress(WebSocketException):
-                await connection.close()
+            line.close(CLOSE_LIMIT_S)
             raise error_named(code, message)
-    connection.transport.abort()
+    line.abort()
     raise WireError(f"the worker answered a spec with {type(answer).__name__}")
 
 
-def _refusal(error: InvalidStatus) -> InferenceError:
+def _refusal(error: WSHandshakeError) -> InferenceError:
     """What the worker's HTTP answer means."""
-    status = error.response.status_code
+    if error.response is None:
+        return WorkerUnavailable(f"the worker cannot be reached: {error}")
     try:
-        said: Any = json.loads(error.response.body or b"")
+        said: Any = json.loads(error.response.body or error.raw_body or b"")
         return error_named(str(said["code"]), str(said["message"]))
     except (ValueError, KeyError, TypeError):
-        return WorkerUnavailable(f"the worker answered with HTTP status {status}")
+        return WorkerUnavailable(f"the worker answered with HTTP status {int(error.response.status)}")

@@ -4,21 +4,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.connection import broadcast
-from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, WebSocketException
 
 from inference.client.limits import AudioAllowance, StreamLimits
+from inference.client.line import Line, Message
 from inference.errors import InferenceError, SlowConsumer, StreamClosed, WireError, WorkerUnavailable, error_named
 from inference.protocol import AudioOut, Command, Dropped, Event, Fault
 from inference.protocol.wire import Beat, Failed, Leave, Opened, decode_downlink, encode_uplink, unpack_audio
 
 logger = logging.getLogger(__name__)
-
-WRITE_AHEAD_BYTES = 32_768
-"""In the socket's own buffer: about 0.7 s of audio. What does not fit waits here, where it can be dropped."""
 
 FLUSH_S = 0.01
 LEAVE_LIMIT_S = 2.0
@@ -29,9 +22,9 @@ _BEAT = encode_uplink(Beat())
 class RemoteStream:
     """A `inference.client.VoiceStream`. Used by one event loop; nothing in it blocks."""
 
-    def __init__(self, stream_id: str, connection: ClientConnection, limits: StreamLimits, *, paced: bool) -> None:
+    def __init__(self, stream_id: str, line: Line, limits: StreamLimits, *, paced: bool) -> None:
         self.id = stream_id
-        self._connection = connection
+        self._line = line
         self._limits = limits
         self._paced = paced
         self._loop = asyncio.get_running_loop()
@@ -47,18 +40,17 @@ class RemoteStream:
         self._flushing: asyncio.TimerHandle | None = None
         self._events: deque[Event] = deque()
         self._readable = asyncio.Event()
-        self._drained = asyncio.Event()
         self._pausing = False
         self._dropped_there = Dropped(0, 0)
         self._told_drops = 0
         self._failure: InferenceError | None = None
         self._ended = self._leaving = False
-        self._reader: asyncio.Task[None] | None = None
+        self._on_end: Callable[[RemoteStream], None] | None = None
 
     def start(self, on_end: Callable[["RemoteStream"], None]) -> None:
         """Begins to read. `on_end` is called once, when the socket is closed."""
-        self._reader = asyncio.create_task(self._read(), name=f"inference-{self.id}")
-        self._reader.add_done_callback(lambda _task: on_end(self))
+        self._on_end = on_end
+        self._line.listen(self._take, self._gone)
 
     # --- to the worker ---
 
@@ -68,7 +60,7 @@ class RemoteStream:
             return
         allowed = self._allowance.arrived(len(pcm), self._loop.time())
         if self._may_write():
-            broadcast((self._connection,), pcm)
+            self._line.send(pcm)
             return
         self._outbox.append(pcm)
         self._outbox_bytes += len(pcm)
@@ -83,7 +75,7 @@ class RemoteStream:
             raise StreamClosed("the stream has ended")
         text = encode_uplink(command)
         if self._may_write():
-            broadcast((self._connection,), text)
+            self._line.send(text)
             return
         if self._outbox_commands >= self._limits.commands:
             error = WorkerUnavailable(f"the worker has let {self._limits.commands} commands wait")
@@ -94,7 +86,7 @@ class RemoteStream:
         self._flush_later()
 
     def _may_write(self) -> bool:
-        return not self._outbox and self._connection.transport.get_write_buffer_size() < WRITE_AHEAD_BYTES
+        return not self._outbox and self._line.has_room()
 
     def _drop_oldest(self) -> None:
         index = next(i for i, item in enumerate(self._outbox) if isinstance(item, bytes))
@@ -110,13 +102,13 @@ class RemoteStream:
         self._flushing = None
         if self._ended:
             return
-        while self._outbox and self._connection.transport.get_write_buffer_size() < WRITE_AHEAD_BYTES:
+        while self._outbox and self._line.has_room():
             item = self._outbox.popleft()
             if isinstance(item, bytes):
                 self._outbox_bytes -= len(item)
             else:
                 self._outbox_commands -= 1
-            broadcast((self._connection,), item)
+            self._line.send(item)
         if self._outbox:
             self._flush_later()
 
@@ -127,7 +119,8 @@ class RemoteStream:
         while True:
             batch, self._events = self._events, deque()
             self._readable.clear()
-            self._drained.set()
+            if self._pausing:
+                self._go_on_reading()
             for event in batch:
                 yield event
             if batch:
@@ -138,24 +131,20 @@ class RemoteStream:
                 return
             await self._readable.wait()
 
-    async def _read(self) -> None:
+    def _take(self, message: Message) -> None:
+        self.heard_at = self._loop.time()
         try:
-            async for message in self._connection:
-                self.heard_at = self._loop.time()
-                self._take(message)
-                if not self._paced and 2 * len(self._events) > self._limits.events:
-                    await self._wait_for_reader()
-        except ConnectionClosedOK:
-            pass
-        except ConnectionClosed as error:
-            self._lose(WorkerUnavailable(f"the connection to the worker was lost: {error}"))
+            self._understand(message)
         except WireError as error:
             logger.error("stream %s: the worker is not understood: %s", self.id, error)
             self._lose(WorkerUnavailable("the worker is not understood"))
-        finally:
-            self._end()
+            return
+        if not self._paced and not self._pausing and 2 * len(self._events) > self._limits.events:
+            # An unpaced stream is made as fast as it is read: what is not read stays on the worker's side.
+            self._pausing = True
+            self._line.pause_reading()
 
-    def _take(self, message: str | bytes) -> None:
+    def _understand(self, message: Message) -> None:
         if isinstance(message, bytes):
             self._put(unpack_audio(message))
             return
@@ -172,27 +161,23 @@ class RemoteStream:
             case event:
                 self._put(event)
 
+    def _go_on_reading(self) -> None:
+        self._pausing = False
+        self.heard_at = self._loop.time()
+        self._line.resume_reading()
+
     def _put(self, event: Event) -> None:
         if self._ended:
             return
-        if len(self._events) >= self._limits.events:
+        # While reading pauses, only what was read before still comes.
+        if len(self._events) >= self._limits.events and not self._pausing:
             waiting = sum(isinstance(each, AudioOut) for each in self._events)
             self._events.clear()
             self._failed(SlowConsumer(f"{self._limits.events} events were not read, {waiting} of them audio"))
-            self._connection.transport.abort()
+            self._line.abort()
             return
         self._events.append(event)
         self._readable.set()
-
-    async def _wait_for_reader(self) -> None:
-        """An unpaced stream is made as fast as it is read: what is not read stays on the worker's side."""
-        self._drained.clear()
-        self._pausing = True
-        try:
-            await self._drained.wait()
-        finally:
-            self._pausing = False
-            self.heard_at = self._loop.time()
 
     def _tell_drops(self) -> None:
         self._told_drops = self.dropped_packets
@@ -206,7 +191,7 @@ class RemoteStream:
         if self._ended or self._leaving:
             return
         if self._may_write():
-            broadcast((self._connection,), _BEAT)
+            self._line.send(_BEAT)
         if self.dropped_packets != self._told_drops:
             self._tell_drops()
 
@@ -227,7 +212,14 @@ class RemoteStream:
 
     def _lose(self, error: InferenceError) -> None:
         self._failed(error)
-        self._connection.transport.abort()
+        self._line.abort()
+
+    def _gone(self) -> None:
+        if not self._line.parted:
+            self._failed(WorkerUnavailable("the connection to the worker was lost"))
+        self._end()
+        if self._on_end is not None:
+            self._on_end(self)
 
     def _end(self) -> None:
         self._ended = True
@@ -236,19 +228,16 @@ class RemoteStream:
             self._flushing.cancel()
             self._flushing = None
         self._readable.set()
-        self._drained.set()
 
     async def close(self) -> None:
         """Gives the slot back and waits until the worker says so, two seconds at most. Idempotent."""
-        reader, first = self._reader, not self._leaving
-        self._leaving = True
+        first, self._leaving = not self._leaving, True
         self._readable.set()
-        self._drained.set()
-        if reader is None or reader.done():
-            return
         if first and not self._ended:
-            with suppress(WebSocketException):
-                broadcast((self._connection,), encode_uplink(Leave()))
-        done, _ = await asyncio.wait([reader], timeout=LEAVE_LIMIT_S)
-        if not done:
-            self._connection.transport.abort()
+            self._line.send(encode_uplink(Leave()))
+        self._line.resume_reading()
+        try:
+            async with asyncio.timeout(LEAVE_LIMIT_S):
+                await self._line.closed()
+        except TimeoutError:
+            self._line.abort()

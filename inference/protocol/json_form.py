@@ -33,14 +33,14 @@ class JsonForm:
         if type(message).__name__ not in self._types:
             raise WireError(f"a {type(message).__name__} does not travel here")
         try:
-            return json.dumps(_plain(message), allow_nan=False, separators=(",", ":"))
+            return _ENCODER.encode(_plain(message))
         except (TypeError, ValueError) as error:
             raise WireError(f"{type(message).__name__} cannot be written: {error}") from error
 
     def decode(self, text: str | bytes) -> Any:
         """Raises `WireError` naming the type or field that is wrong."""
         try:
-            value = json.loads(text, parse_constant=_refuse_constant)
+            value = _DECODER.decode(text if isinstance(text, str) else text.decode())
         except (ValueError, RecursionError) as error:
             raise WireError(f"the message is no JSON: {error}") from error
         return _read_object(self._types, value, "message")
@@ -48,22 +48,39 @@ class JsonForm:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        plain: dict[str, Any] = {TYPE_KEY: type(value).__name__}
-        for item in fields(value):
-            given = getattr(value, item.name)
-            if item.default is not MISSING and given == item.default:
-                continue
-            if item.default_factory is not MISSING and given == item.default_factory():
-                continue
-            plain[item.name] = _plain(given)
+        kind: type = type(value)
+        plain: dict[str, Any] = {TYPE_KEY: kind.__name__}
+        for name, default in _defaults_of(kind):
+            given = getattr(value, name)
+            if given != default():
+                plain[name] = _plain(given)
         return plain
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     return value
 
 
+@cache
+def _defaults_of(kind: type) -> tuple[tuple[str, Callable[[], Any]], ...]:
+    """Each field with what makes its default; `_NO_DEFAULT` equals nothing."""
+    return tuple((item.name, _default_of(item)) for item in fields(kind))
+
+
+def _default_of(item: "Field[Any]") -> Callable[[], Any]:
+    if item.default_factory is not MISSING:
+        return item.default_factory
+    default = _NO_DEFAULT if item.default is MISSING else item.default
+    return lambda: default
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise WireError(f"{name} is no number")
+
+
+_NO_DEFAULT = object()
+# Made once: `json.dumps` and `json.loads` with options make one for every message.
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _read_object(types: Mapping[str, type], value: Any, path: str) -> Any:

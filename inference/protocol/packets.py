@@ -29,6 +29,9 @@ class PacketKind(IntEnum):
     AUDIO_OUT = 2
 
 
+_KINDS = {kind.value: kind for kind in PacketKind}
+
+
 class PacketError(ValueError):
     """Bytes that are no audio packet; the message says why."""
 
@@ -59,7 +62,8 @@ def unpack(data: bytes) -> Packet:
     version, kind, flags, sequence, position, epoch, response = _HEADER.unpack_from(data)
     if version != VERSION:
         raise PacketError(f"version {version} is not {VERSION}")
-    if kind not in (PacketKind.AUDIO_IN, PacketKind.AUDIO_OUT):
+    known = _KINDS.get(kind)
+    if known is None:
         raise PacketError(f"kind {kind} is unknown")
     if flags:
         raise PacketError(f"flags {flags:#06x} are not defined")
@@ -68,4 +72,4 @@ def unpack(data: bytes) -> Packet:
         raise PacketError(f"{len(pcm)} bytes of PCM are not a positive number of 16-bit samples")
     if len(pcm) > MAX_PAYLOAD_BYTES:
         raise PacketError(f"{len(pcm)} bytes of PCM are more than the {MAX_PAYLOAD_BYTES} a packet may hold")
-    return Packet(PacketKind(kind), sequence, position, pcm, epoch, response)
+    return Packet(known, sequence, position, pcm, epoch, response)

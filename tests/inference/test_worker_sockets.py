@@ -92,6 +92,18 @@ async def test_a_message_that_makes_no_sense_ends_its_stream_with_the_reason(
     await worker.wait_for_metric("troupe_worker_live_streams", 0)
 
 
+async def test_one_frame_is_one_message_and_text_is_utf8(worker: RunningWorker) -> None:
+    pieces = await raw_stream(worker, "pieces")
+    await pieces.send([PACKET, PACKET])
+    await asyncio.wait_for(pieces.wait_closed(), LIMIT_S)
+    assert pieces.close_code == 1003
+    garbled = await raw_stream(worker, "garbled")
+    await garbled.send(b"\xff\xfe", text=True)
+    await asyncio.wait_for(garbled.wait_closed(), LIMIT_S)
+    assert garbled.close_code == 1007
+    await worker.wait_for_metric("troupe_worker_live_streams", 0)
+
+
 @pytest.mark.parametrize("first", ["no spec", BEAT, PACKET])
 async def test_a_stream_that_does_not_begin_with_its_spec_is_refused(worker: RunningWorker, first: str | bytes) -> None:
     token = ticket(worker.url, "s").token

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from inference.client import stream_token
 from inference.client.stream_token import LEEWAY_S, Claims
@@ -38,38 +39,56 @@ class Gate:
         self.refusals: Counter[str] = Counter()
         """By the error's code."""
 
-    async def admit(self, authorization: str) -> Claims:
-        """Lets one stream in and keeps its place for a moment.
+    def admit(self, authorization: str) -> Claims:
+        """Lets one stream in and keeps its place for a moment; `make_room` comes before it is opened.
 
         Raises `TokenRefused`, `Superseded`, `AtCapacity` or `WorkerUnavailable`.
         """
+        with self._counting():
+            claims = self._read(authorization)
+            self._check_able()
+            # Before the capacity is looked at: a session that comes back will find its own place free.
+            if self._capacity.worker.claim(claims.session, claims.fence):
+                self._check_room(claims)
+            self._used[claims.lease] = claims.expires_s + LEEWAY_S
+            self._capacity.expect(claims.lease)
+            return claims
+
+    async def make_room(self, claims: Claims) -> None:
+        """Waits a moment for the place of the session's older stream. Raises `Superseded` or `AtCapacity`."""
+        with self._counting():
+            if await take_over(self._capacity.worker, claims.session, claims.fence):
+                self._capacity.arrived(claims.lease)
+                self._check_room(claims)
+                self._capacity.expect(claims.lease)
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
         try:
-            return await self._admit(authorization)
+            yield
         except InferenceError as error:
             self.refusals[error.code] += 1
             raise
 
-    async def _admit(self, authorization: str) -> Claims:
+    def _read(self, authorization: str) -> Claims:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise TokenRefused("a stream is opened with a bearer token")
         now = self._wall_clock()
         claims = stream_token.read(self._key, token.strip(), worker=self._worker_id, now_s=now)
         self._check_unused(claims, now)
-        worker = self._capacity.worker
-        if worker.is_draining:
+        return claims
+
+    def _check_able(self) -> None:
+        if self._capacity.worker.is_draining:
             raise WorkerUnavailable("the worker is draining")
         self._watch.look()
-        if not worker.is_alive or self._watch.is_stalled:
+        if not self._capacity.worker.is_alive or self._watch.is_stalled:
             raise WorkerUnavailable("the worker is stuck")
-        # Before the capacity is looked at: a session that comes back finds its own place free.
-        await take_over(worker, claims.session, claims.fence)
-        self._check_unused(claims, now)
+
+    def _check_room(self, claims: Claims) -> None:
         if (self._capacity.slots_free() if claims.goes_on else self._capacity.slots_open()) < 1:
             raise AtCapacity("the worker has no room for another stream")
-        self._used[claims.lease] = claims.expires_s + LEEWAY_S
-        self._capacity.expect(claims.lease)
-        return claims
 
     def _check_unused(self, claims: Claims, now: float) -> None:
         self._used = {lease: until for lease, until in self._used.items() if until >= now}

@@ -2,9 +2,8 @@
 
 from http import HTTPStatus
 
+from picows import WSUpgradeResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from websockets.asyncio.server import ServerConnection
-from websockets.http11 import Response
 
 from inference.worker.capacity import Capacity
 from inference.worker.process.loop_watch import LoopWatch
@@ -19,24 +18,18 @@ class Probes:
         self._watch = watch
         self._registry = registry
 
-    def answer(self, connection: ServerConnection, path: str) -> Response:
+    def answer(self, path: str) -> WSUpgradeResponse:
         """`/healthz`, `/readyz` and `/metrics`; 404 for everything else."""
         match path:
             case "/healthz":
-                return self._say(connection, self._illness())
+                return _say(self._illness())
             case "/readyz":
-                return self._say(connection, self._why_not_ready())
+                return _say(self._why_not_ready())
             case "/metrics":
-                response = connection.respond(HTTPStatus.OK, generate_latest(self._registry).decode())
-                del response.headers["Content-Type"]
-                response.headers["Content-Type"] = CONTENT_TYPE_LATEST
-                return response
+                kind = {"Content-Type": CONTENT_TYPE_LATEST}
+                return WSUpgradeResponse.create_ok_response(generate_latest(self._registry), kind)
             case _:
-                return connection.respond(HTTPStatus.NOT_FOUND, "there is nothing here\n")
-
-    def _say(self, connection: ServerConnection, trouble: str) -> Response:
-        status = HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK
-        return connection.respond(status, f"{trouble or 'ok'}\n")
+                return WSUpgradeResponse.create_error_response(HTTPStatus.NOT_FOUND, b"there is nothing here\n")
 
     def _illness(self) -> str:
         if not self._capacity.worker.is_alive:
@@ -51,3 +44,9 @@ class Probes:
         if self._watch.is_stalled:
             return f"the loop has stood still for {self._watch.stalled_s:.0f} s"
         return "" if self._capacity.slots_open() > 0 else "full"
+
+
+def _say(trouble: str) -> WSUpgradeResponse:
+    if trouble:
+        return WSUpgradeResponse.create_error_response(HTTPStatus.SERVICE_UNAVAILABLE, f"{trouble}\n".encode())
+    return WSUpgradeResponse.create_ok_response(b"ok\n")

@@ -2,17 +2,12 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 
-from websockets.asyncio.connection import broadcast
-from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed, WebSocketException
-
+from inference.client.line import Line, Message
 from inference.errors import InferenceError, SlowConsumer, StreamClosed, WireError
 from inference.protocol import AudioOut, Event, Fault, SessionSpec
 from inference.protocol.wire import (
     Beat,
-    Downlink,
     Failed,
     Leave,
     check_uplink_audio,
@@ -25,9 +20,6 @@ from inference.worker.mailbox import Mailbox
 
 logger = logging.getLogger(__name__)
 
-WRITE_AHEAD_BYTES = 32_768
-"""In the socket's own buffer: about 0.7 s of audio. The rest waits in the mailbox, which knows its bound."""
-
 WRITE_LIMIT_S = 5.0
 """A web side that takes nothing for so long reads no more."""
 
@@ -38,9 +30,9 @@ _BEAT_OUT = encode_downlink(Beat())
 class ServedStream:
     """Used by one event loop."""
 
-    def __init__(self, connection: ServerConnection, mailbox: Mailbox, stream_id: str, *, paced: bool) -> None:
+    def __init__(self, line: Line, mailbox: Mailbox, stream_id: str, *, paced: bool) -> None:
         self.id = stream_id
-        self._connection = connection
+        self._line = line
         self._mailbox = mailbox
         self._write_limit_s = WRITE_LIMIT_S if paced else None
         self._loop = asyncio.get_running_loop()
@@ -48,25 +40,28 @@ class ServedStream:
         """When the web side was last heard, by the event loop's clock."""
 
         self._has_failed = False
+        self._left = asyncio.Event()
+        """The web side leaves, or has made itself impossible."""
 
     async def run(self) -> None:
         """Until one of the two sides has ended the stream. The slot is free when this returns."""
-        reading = asyncio.create_task(self._read(), name=f"{self.id}-read")
         writing = asyncio.create_task(self._write(), name=f"{self.id}-write")
+        leaving = asyncio.create_task(self._left.wait(), name=f"{self.id}-left")
+        self._line.listen(self._take, self._left.set)
         try:
-            await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._mailbox.leave()
-            for task in (reading, writing):
+            for task in (writing, leaving):
                 task.cancel()
-            for result in await asyncio.gather(reading, writing, return_exceptions=True):
+            for result in await asyncio.gather(writing, leaving, return_exceptions=True):
                 if isinstance(result, Exception):
                     logger.error("stream %s failed", self.id, exc_info=result)
 
     def beat(self) -> None:
         """Tells the web side that the worker's loop goes round."""
-        if self._has_room():
-            broadcast((self._connection,), _BEAT_OUT)
+        if self._line.has_room():
+            self._line.send(_BEAT_OUT)
 
     def end(self, error: InferenceError) -> None:
         """Ends the stream, telling the web side why as far as it listens."""
@@ -74,20 +69,17 @@ class ServedStream:
 
     def cut(self) -> None:
         """Ends a stream whose web side is gone."""
-        self._connection.transport.abort()
+        self._line.abort()
 
-    def _has_room(self) -> bool:
-        return bool(self._connection.transport.get_write_buffer_size() < WRITE_AHEAD_BYTES)
-
-    async def _read(self) -> None:
-        mailbox = self._mailbox
+    def _take(self, message: Message) -> None:
+        if self._left.is_set():
+            return
+        self.heard_at = self._loop.time()
         try:
-            async for message in self._connection:
-                self.heard_at = self._loop.time()
-                if isinstance(message, bytes):
-                    mailbox.put_audio(check_uplink_audio(message))
-                elif message != _BEAT_IN and not self._obey(message):
-                    return
+            if isinstance(message, bytes):
+                self._mailbox.put_audio(check_uplink_audio(message))
+            elif message != _BEAT_IN and not self._obey(message):
+                self._left.set()
         except WireError as error:
             logger.warning("stream %s: the web side is not understood: %s", self.id, error)
             self._fail(error.code, str(error))
@@ -95,13 +87,12 @@ class ServedStream:
             pass  # The reason is on its way out.
         except InferenceError as error:
             self._fail(error.code, str(error))
-        except ConnectionClosed:
-            pass
 
     def _fail(self, code: str, message: str) -> None:
         """The last word of the stream: what the worker still reports is not sent."""
         self._has_failed = True
-        say(self._connection, Failed(code, message))
+        self._line.send(encode_downlink(Failed(code, message)))
+        self._left.set()
 
     def _obey(self, text: str) -> bool:
         """False: the web side leaves. Raises `WireError`, `StreamClosed` or `WorkerUnavailable`."""
@@ -127,19 +118,10 @@ class ServedStream:
         except TimeoutError:
             self._fail(SlowConsumer.code, f"nothing was read for {WRITE_LIMIT_S:g} s")
             self.cut()
-        except ConnectionClosed:
-            pass
 
     async def _send(self, event: Event) -> None:
         message = pack_audio(event) if type(event) is AudioOut else encode_downlink(event)
-        if self._has_room():
-            broadcast((self._connection,), message)
-            return
-        async with asyncio.timeout(self._write_limit_s):
-            await self._connection.send(message)
-
-
-def say(connection: ServerConnection, message: Downlink) -> None:
-    """Sends it if the connection is open, without waiting."""
-    with suppress(WebSocketException):
-        broadcast((connection,), encode_downlink(message))
+        if not self._line.has_room():
+            async with asyncio.timeout(self._write_limit_s):
+                await self._line.room()
+        self._line.send(message)

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from http import HTTPStatus
 
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
+from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
 
+from inference.client.line import Line, LineLost
 from inference.client.stream_token import Claims
 from inference.errors import (
     InferenceError,
@@ -22,14 +21,14 @@ from inference.errors import (
     WorkerUnavailable,
 )
 from inference.protocol import SessionSpec
-from inference.protocol.wire import TEXT_BYTES_MAX, Failed, Opened, decode_uplink
+from inference.protocol.wire import TEXT_BYTES_MAX, Failed, Opened, decode_uplink, encode_downlink
 from inference.worker.capacity import Capacity
 from inference.worker.doorbell import Doorbell
 from inference.worker.mailbox import Mailbox
 from inference.worker.process.gate import Gate, TokenUsed
 from inference.worker.process.loop_watch import LoopWatch
 from inference.worker.process.probes import Probes
-from inference.worker.process.served_stream import ServedStream, say
+from inference.worker.process.served_stream import ServedStream
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +58,10 @@ class StreamServer:
         self._watch = watch
         self._gate = gate
         self._probes = probes
-        self._let_in: dict[ServerConnection, Claims] = {}
+        self._serving: dict[asyncio.Task[None], Line] = {}
         self._streams: dict[str, ServedStream] = {}
         self._doorbell: Doorbell | None = None
-        self._server: Server | None = None
+        self._server: asyncio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
 
     # --- its life ---
@@ -72,18 +71,14 @@ class StreamServer:
         self._doorbell = Doorbell(asyncio.get_running_loop())
         silent = logging.getLogger(f"{__name__}.sockets")
         silent.setLevel(logging.CRITICAL)  # What strangers send to a port is no error of ours.
-        self._server = await serve(
-            self._handle,
+        self._server = await ws_create_server(
+            self._answer,
             host,
             port,
-            process_request=self._answer,
-            compression=None,
-            ping_interval=None,
-            open_timeout=HANDSHAKE_LIMIT_S,
-            close_timeout=CLOSE_LIMIT_S,
-            max_size=TEXT_BYTES_MAX,
-            server_header=None,
-            logger=silent,
+            websocket_handshake_timeout=HANDSHAKE_LIMIT_S,
+            max_frame_size=TEXT_BYTES_MAX,
+            use_aiofastnet=False,
+            logger_name=silent,
         )
         self._watching = asyncio.create_task(self._watch_streams(), name="worker-watch")
         bound: int = next(iter(self._server.sockets)).getsockname()[1]
@@ -98,6 +93,10 @@ class StreamServer:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+        for line in self._serving.values():
+            line.close(CLOSE_LIMIT_S)
+        if self._serving:
+            await asyncio.wait(list(self._serving), timeout=2 * CLOSE_LIMIT_S)
 
     @property
     def leases(self) -> list[str]:
@@ -118,43 +117,55 @@ class StreamServer:
 
     # --- before a socket is accepted ---
 
-    async def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        """None accepts the socket."""
-        path = request.path.partition("?")[0]
+    def _answer(self, request: WSUpgradeRequest) -> Line | WSUpgradeResponseWithListener:
+        """A line accepts the socket."""
+        path = request.path.decode("latin-1").partition("?")[0]
         if path != STREAM_PATH:
-            return self._probes.answer(connection, path)
+            return WSUpgradeResponseWithListener(self._probes.answer(path), None)
         try:
-            claims = await self._gate.admit(request.headers.get("Authorization", ""))
+            claims = self._gate.admit(request.headers.get("Authorization", ""))
         except InferenceError as error:
-            return _refuse(connection, error)
-        self._let_in[connection] = claims
-        return None
+            return WSUpgradeResponseWithListener(_refuse(error), None)
+        return Line(lambda line: self._begin(line, claims))
 
     # --- streams ---
 
-    async def _handle(self, connection: ServerConnection) -> None:
-        claims = self._let_in.pop(connection)
-        _bound_send_buffer(connection)
+    def _begin(self, line: Line, claims: Claims) -> None:
+        task = asyncio.create_task(self._handle(line, claims), name=f"lease-{claims.lease}")
+        self._serving[task] = line
+        task.add_done_callback(self._serving.pop)
+
+    async def _handle(self, line: Line, claims: Claims) -> None:
+        _bound_send_buffer(line)
         try:
-            stream = await self._open(connection, claims)
+            await self._serve(line, claims)
+        finally:
+            line.close(CLOSE_LIMIT_S)
+
+    async def _serve(self, line: Line, claims: Claims) -> None:
+        try:
+            stream = await self._open(line, claims)
+        except LineLost:
+            return
         except InferenceError as error:
             self._gate.refusals[error.code] += 1
-            say(connection, Failed(error.code, str(error)))
+            line.send(encode_downlink(Failed(error.code, str(error))))
             return
-        except (ConnectionClosed, TimeoutError):
+        except TimeoutError:
             return
         finally:
             self._capacity.arrived(claims.lease)
-        say(connection, Opened(stream.id))
+        line.send(encode_downlink(Opened(stream.id)))
         self._streams[claims.lease] = stream
         try:
             await stream.run()
         finally:
             del self._streams[claims.lease]
 
-    async def _open(self, connection: ServerConnection, claims: Claims) -> ServedStream:
+    async def _open(self, line: Line, claims: Claims) -> ServedStream:
+        await self._gate.make_room(claims)
         async with asyncio.timeout(FIRST_MESSAGE_LIMIT_S):
-            first = await connection.recv()
+            first = await line.receive()
         spec = decode_uplink(first) if isinstance(first, str) else None
         if not isinstance(spec, SessionSpec):
             raise WireError("a stream begins with its spec")
@@ -163,7 +174,7 @@ class StreamServer:
         assert self._doorbell is not None
         mailbox = Mailbox(self._doorbell, self._worker.wake, self._worker.clock)
         stream_id = self._worker.admit(spec, mailbox, claims.fence)
-        return ServedStream(connection, mailbox, stream_id, paced=spec.paced)
+        return ServedStream(line, mailbox, stream_id, paced=spec.paced)
 
     async def _watch_streams(self) -> None:
         """Beats to the web side while the loop goes round, and an end to streams nobody listens to."""
@@ -176,7 +187,6 @@ class StreamServer:
             looked_at = now
             self._watch.look()
             self._capacity.learn()
-            self._forget_lost()
             for stream in list(self._streams.values()):
                 if away_s > OWN_STALL_S:
                     stream.heard_at = now
@@ -187,13 +197,8 @@ class StreamServer:
                 for stream in list(self._streams.values()):
                     stream.beat()
 
-    def _forget_lost(self) -> None:
-        """Connections that were let in and broke before they were accepted."""
-        for connection in [each for each in self._let_in if each.transport.is_closing()]:
-            self._capacity.arrived(self._let_in.pop(connection).lease)
 
-
-def _refuse(connection: ServerConnection, error: InferenceError) -> Response:
+def _refuse(error: InferenceError) -> WSUpgradeResponse:
     """401 for a token that is none, 409 for one that is over, 503 for a worker that cannot."""
     match error:
         case TokenUsed() | Superseded():
@@ -202,17 +207,15 @@ def _refuse(connection: ServerConnection, error: InferenceError) -> Response:
             status = HTTPStatus.UNAUTHORIZED
         case _:
             status = HTTPStatus.SERVICE_UNAVAILABLE
-    body = json.dumps({"code": error.code, "message": str(error)})
-    response = connection.respond(status, body)
-    del response.headers["Content-Type"]
-    response.headers["Content-Type"] = "application/json"
+    headers = {"Content-Type": "application/json"}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    body = json.dumps({"code": error.code, "message": str(error)})
+    return WSUpgradeResponse.create_error_response(status, body.encode(), headers)
 
 
-def _bound_send_buffer(connection: ServerConnection) -> None:
-    endpoint = connection.transport.get_extra_info("socket")
+def _bound_send_buffer(line: Line) -> None:
+    endpoint = line.socket
     if endpoint is not None:
         with suppress(OSError):
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)

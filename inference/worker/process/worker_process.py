@@ -1,6 +1,7 @@
 """A worker process from its start to its end: rehearse, listen, announce, and drain when it is told to stop."""
 
 import asyncio
+import gc
 import logging
 import signal
 from contextlib import suppress
@@ -68,6 +69,9 @@ class WorkerProcess:
 
     async def _listen(self) -> None:
         settings = self._settings
+        # All that is loaded stays. A full collection would go through it each time, and no tick be made meanwhile.
+        gc.collect()
+        gc.freeze()
         port = await self._server.start(settings.listen.host, settings.listen.port)
         url = settings.url or f"ws://{Address(settings.listen.host, port).netloc}{STREAM_PATH}"
         self._identity = Identity(settings.id, url, settings.purpose, self._lanes.languages)
