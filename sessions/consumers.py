@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import json
 import logging
+from contextvars import copy_context
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 
+from sessions.direct import direct_socket
 from sessions.errors import Refusal
 from sessions.handshake import Handshake, chosen_subprotocol, read_handshake
 from sessions.live import closing, figures
@@ -57,6 +59,7 @@ class RealtimeConsumer(AsyncConsumer):
         self._bad_messages = TokenBucket(BAD_MESSAGES, BAD_MESSAGES_PER_S)
         self._messages = TokenBucket(MESSAGES, MESSAGES_PER_S)
         self._num_messages = 0
+        self._is_taking = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         async def receive_the_rest() -> Any:
@@ -64,7 +67,9 @@ class RealtimeConsumer(AsyncConsumer):
                 message = await receive()
                 if message["type"] != "websocket.receive":
                     return message
+                self._is_taking = True
                 await self._take(message)
+                self._is_taking = False
 
         # Each socket its own thread for the database: otherwise one slow query holds up every socket.
         async with ThreadSensitiveContext():
@@ -99,18 +104,32 @@ class RealtimeConsumer(AsyncConsumer):
             self._writer = asyncio.create_task(found.run(self.send), name="relay")
             return
         tag(found.tags)
-        outbox = Outbox(self.send, on_drop=found.dropped)
+        direct = direct_socket(self.scope)
+        outbox = Outbox(self.send, on_drop=found.dropped, send_now=None if direct is None else direct.send_now)
         comes_back = found.was_attached
         found.attach(outbox, after=handshake.after)
         if comes_back:
             figures.resumed("here")
         figures.socket_opened()
         self._live, self._outbox = found, outbox
+        if direct is not None:
+            # In this socket's own context, for the tags of what is logged.
+            context = copy_context()
+            direct.listen(lambda data: context.run(self._take_now, data))
         self._writer = asyncio.create_task(outbox.run(), name=f"session-{found.id[:8]}:outbox")
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         await self._leave(code=message.get("code", 1006))
         raise StopConsumer
+
+    def _take_now(self, data: bytes) -> bool:
+        """One binary message, if none before it is still being taken and the client is not too fast."""
+        live, outbox = self._live, self._outbox
+        if self._is_taking or live is None or outbox is None or not outbox.is_open or not self._messages.take():
+            return False
+        if not live.receive_binary(data) and not self._bad_messages.take():
+            outbox.close(CloseCode.MALFORMED)
+        return True
 
     async def _take(self, message: dict[str, Any]) -> None:
         """One message of the client."""

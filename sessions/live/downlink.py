@@ -12,6 +12,9 @@ from sessions.live.replay import Replay
 from sessions.realtime import troupe
 from sessions.realtime.errors import error_event
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Made once: `json.dumps` with options makes one for every message."""
+
 
 class Downlink:
     """One per session; it outlives the sockets. Only the tier numbers its events and can be resumed."""
@@ -122,4 +125,4 @@ class Downlink:
     def _text(self, event: dict[str, Any], sequence: int) -> str:
         numbered = {"sequence": sequence} if self.tier else {}
         whole = {"event_id": f"event_{next(self._event_ids):06d}", **numbered, **event}
-        return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+        return _ENCODER.encode(whole)

@@ -34,8 +34,17 @@ class Entry:
 class Outbox:
     """What one socket still has to send. Audio is dropped oldest first, text never: too much of it ends the socket."""
 
-    def __init__(self, send: Send, on_drop: Callable[[float], None] | None = None) -> None:
+    def __init__(
+        self,
+        send: Send,
+        on_drop: Callable[[float], None] | None = None,
+        send_now: Callable[[str | bytes], bool] | None = None,
+    ) -> None:
         self._send = send
+        self._send_now = send_now
+        self._waits = False
+        """All that was put is sent: what comes next may leave at once."""
+
         self._on_drop = on_drop
         self._texts: deque[Entry] = deque()
         self._text_bytes = 0
@@ -44,6 +53,7 @@ class Outbox:
         self._news = asyncio.Event()
         self._closing: CloseCode | None = None
         self.closed = asyncio.Event()
+        self._sending_since: float | None = None
 
     @property
     def is_open(self) -> bool:
@@ -51,24 +61,34 @@ class Outbox:
 
     def put(self, entry: Entry) -> None:
         """Queues a message; ignored once closing."""
-        if self._closing is not None:
+        if self._closing is not None or self._sent_now(entry):
             return
         if entry.audio_ms:
             self._put_audio(entry)
         else:
             self._put_text(entry)
+        self._waits = False
         self._news.set()
+
+    def _sent_now(self, entry: Entry) -> bool:
+        if not self._waits or self._send_now is None or not self._send_now(entry.payload):
+            return False
+        if entry.on_sent is not None:
+            entry.on_sent()
+        return True
 
     def put_replay(self, entries: Iterable[Entry]) -> None:
         """Queues what a reconnected client missed, beyond the bounds of what is live."""
         for entry in entries:
             (self._audio if entry.audio_ms else self._texts).append(entry)
+        self._waits = False
         self._news.set()
 
     def close(self, code: CloseCode) -> None:
         """Sends what is queued, then closes the socket with this code. The first code counts."""
         if self._closing is None:
             self._closing = code
+            self._waits = False
             self._news.set()
 
     def abort(self) -> None:
@@ -76,33 +96,52 @@ class Outbox:
         self._closing = self._closing or CloseCode.DONE
         self._texts.clear()
         self._audio.clear()
+        self._waits = False
         self.closed.set()
         self._news.set()
 
     async def run(self) -> None:
         """Writes until closed. Every send has a limit: a socket stuck for `STUCK_S` is closed as too slow."""
+        looking: asyncio.Task[None] | None = None
         try:
-            while not self.closed.is_set():
-                entry = self._next()
-                if entry is not None:
-                    await self._write(entry)
-                elif self._closing is not None:
-                    return
-                else:
-                    self._news.clear()
-                    await self._news.wait()
+            async with asyncio.timeout(None) as limit:
+                looking = asyncio.create_task(self._look(limit), name="outbox-look")
+                await self._write_all()
         except TimeoutError:
             self._closing = CloseCode.TOO_SLOW
         except (OSError, RuntimeError):
             # The server refuses to send on a socket whose other end has gone; the disconnect message follows.
             self.closed.set()
         finally:
+            if looking is not None:
+                looking.cancel()
             await self._shut()
+
+    async def _write_all(self) -> None:
+        while not self.closed.is_set():
+            entry = self._next()
+            if entry is not None:
+                await self._write(entry)
+            elif self._closing is not None:
+                return
+            else:
+                self._news.clear()
+                self._waits = True
+                await self._news.wait()
+
+    async def _look(self, limit: asyncio.Timeout) -> None:
+        """Ends a send that is stuck. One look now and then costs less than a timer for each message."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(STUCK_S / 4)
+            if self._sending_since is not None and clock() - self._sending_since >= STUCK_S:
+                limit.reschedule(clock())
 
     async def _write(self, entry: Entry) -> None:
         kind = "text" if isinstance(entry.payload, str) else "bytes"
-        async with asyncio.timeout(STUCK_S):
-            await self._send({"type": "websocket.send", kind: entry.payload})
+        self._sending_since = asyncio.get_running_loop().time()
+        await self._send({"type": "websocket.send", kind: entry.payload})
+        self._sending_since = None
         if entry.on_sent is not None:
             entry.on_sent()
 

@@ -156,7 +156,7 @@ GA_EVENTS: dict[str, type[ClientEvent]] = {
 def parse(text: str, known: dict[str, type[ClientEvent]]) -> ClientEvent:
     """The event in this message. Raises `ClientError` naming what is wrong and, where it has one, the event's id."""
     try:
-        raw = json.loads(text, parse_constant=_no_constant)
+        raw = _DECODER.decode(text)
     except (ValueError, RecursionError):
         raise ClientError("invalid_json", "the message is not a JSON text") from None
     if not isinstance(raw, dict):
@@ -203,3 +203,7 @@ def _no_constant(name: str) -> NoReturn:
 def _json_name(value: Any) -> str:
     names = {list: "array", str: "string", bool: "boolean", int: "number", float: "number", type(None): "null"}
     return names[type(value)]
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+"""Made once: `json.loads` with options makes one for every message."""
