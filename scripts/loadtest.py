@@ -33,6 +33,9 @@ CALLS_PER_PROCESS = 100
 SPAWN_S = 3.0
 """Given to the client processes to start."""
 
+SETTLING_S = 3.0
+"""After the last steady caller was due; by then it talks."""
+
 LIMITS = {
     "INFERENCE_LANE": "echo",
     "SESSIONS_PER_ADDRESS": "1000000",
@@ -82,7 +85,7 @@ def measure(target: Target, options: argparse.Namespace) -> dict[str, Any]:
         shares = {name: (now_s - used_s[name]) / watched_s for name, now_s in processor_time(target.pids).items()}
         results: list[CrowdResult] = [future.result() for future in running]
     middle = options.ramp + (options.seconds - options.ramp) / 2
-    report = figures(results, slow_from_s=middle if options.slow else None)
+    report = figures(results, full_from_s=options.ramp + SETTLING_S, slow_from_s=middle if options.slow else None)
     report["cpu_share_once_all_are_there"] = {name: round(share, 3) for name, share in shares.items()}
     report["memory_mb"] = {
         "before": before,

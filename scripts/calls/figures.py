@@ -22,11 +22,13 @@ def percentiles(values: ArrayLike) -> dict[str, float]:
     return {name: round(float(value), 2) for name, value in shown.items()}
 
 
-def figures(results: Sequence[CrowdResult], *, slow_from_s: float | None) -> dict[str, Any]:
-    """Of all client processes together. `slow_from_s`: when callers that read nothing joined."""
+def figures(results: Sequence[CrowdResult], *, full_from_s: float, slow_from_s: float | None) -> dict[str, Any]:
+    """Of all client processes together. `full_from_s`: when all steady callers were there; `slow_from_s`: when callers
+    that read nothing joined."""
     outcomes = [outcome for result in results for outcome in result.outcomes]
     normal = [outcome for outcome in outcomes if outcome.kind != "slow"]
     added = np.concatenate([result.added_ms for result in results])
+    arrived = np.concatenate([result.arrived_s for result in results])
     excluded = sum(result.excluded for result in results)
     report = {
         "calls": _calls(normal),
@@ -37,6 +39,7 @@ def figures(results: Sequence[CrowdResult], *, slow_from_s: float | None) -> dic
             },
             "first_audio": percentiles([o.first_audio_ms for o in normal if o.first_audio_ms is not None]),
             "added_per_packet": percentiles(added),
+            "added_per_packet_once_all_are_there": percentiles(added[arrived >= full_from_s]),
         },
         "packets": _packets(normal),
         "gaps_over_100_ms": _gaps(normal),
@@ -50,7 +53,8 @@ def figures(results: Sequence[CrowdResult], *, slow_from_s: float | None) -> dic
         },
     }
     if slow_from_s is not None:
-        report["slow_consumer"] = _slow(results, outcomes, slow_from_s)
+        before = added[(arrived >= full_from_s) & (arrived < slow_from_s)]
+        report["slow_consumer"] = _slow(outcomes, before, added[arrived >= slow_from_s])
     return report
 
 
@@ -92,13 +96,11 @@ def _foreign(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {"packets": sum(kinds.values()), "calls": sum(bool(o.foreign) for o in outcomes), "kinds": dict(kinds)}
 
 
-def _slow(results: Sequence[CrowdResult], outcomes: Sequence[Outcome], since_s: float) -> dict[str, Any]:
-    added = np.concatenate([result.added_ms for result in results])
-    arrived = np.concatenate([result.arrived_s for result in results])
+def _slow(outcomes: Sequence[Outcome], before_ms: ArrayLike, while_ms: ArrayLike) -> dict[str, Any]:
     slow = [outcome for outcome in outcomes if outcome.kind == "slow"]
     return {
         "callers": len(slow),
         "close_codes": dict(Counter(str(outcome.close_code) for outcome in slow)),
-        "others_added_ms_before": percentiles(added[arrived < since_s]),
-        "others_added_ms_while": percentiles(added[arrived >= since_s]),
+        "others_added_ms_before": percentiles(before_ms),
+        "others_added_ms_while": percentiles(while_ms),
     }
