@@ -58,6 +58,9 @@ class Answers:
         self.on_settled: Callable[[], None] = lambda: None
         """Called when an answer is over and the mind has been told."""
 
+        self.on_begun: Callable[[], None] = lambda: None
+        """Called at an answer's first sound, or its first written word."""
+
     @property
     def active(self) -> Answer | None:
         return self._active
@@ -147,6 +150,7 @@ class Answers:
         answer.epoch = self._epoch = max(event.epoch, self._epoch)
         answer.started_ms = self._stage.now_ms()
         self.has_spoken = True
+        self.on_begun()
         self._begin(answer)
         if self._stage.downlink.tier:
             item_id = answer.response.item_id
@@ -302,7 +306,9 @@ class Answers:
     def _write(self, answer: Answer, text: str) -> None:
         if not text:
             return
-        answer.started_ms = answer.started_ms or self._stage.now_ms()
+        if not answer.started_ms:
+            answer.started_ms = self._stage.now_ms()
+            self.on_begun()
         self._begin(answer)
         self._stage.downlink.emit_all(answer.response.written(text))
 

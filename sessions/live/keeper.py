@@ -8,6 +8,10 @@ from sessions.live.stage import Stage
 from sessions.realtime.session_config import SessionConfig, saved
 
 EVERY_S = 2.0
+BEGINNING_S = 0.05
+BEGINNING_LOOKS = 10
+"""So often, `BEGINNING_S` apart, it is looked whether the first word was heard: what the user has begun to hear is to
+be found again, however soon this process dies."""
 
 
 class Keeper:
@@ -18,17 +22,36 @@ class Keeper:
         self._dialogue = dialogue
         self._acknowledges = acknowledges
         self._kept_settings = (dialogue.config, dialogue.style.slug)
+        self._begun = asyncio.Event()
+
+    def begun(self) -> None:
+        """An answer is heard from now on."""
+        self._begun.set()
 
     async def run(self) -> None:
-        """While something is being said, what was heard of it is written down again and again."""
+        """While something is being said, what was heard of it is written down: its beginning, then again and again."""
         while True:
-            await asyncio.sleep(EVERY_S)
-            self.keep()
+            try:
+                async with asyncio.timeout(EVERY_S):
+                    await self._begun.wait()
+            except TimeoutError:
+                self.keep()
+            else:
+                self._begun.clear()
+                await self._keep_beginning()
 
-    def keep(self) -> None:
-        """Writes down what was heard so far, if an answer is running, and settings that have changed."""
-        if self._dialogue.answers.keep(acknowledges=self._acknowledges) or self._settings != self._kept_settings:
+    async def _keep_beginning(self) -> None:
+        for _ in range(BEGINNING_LOOKS):
+            await asyncio.sleep(BEGINNING_S)
+            if self.keep():
+                return
+
+    def keep(self) -> bool:
+        """Writes down what was heard so far, and settings that have changed; whether anything of an answer was."""
+        heard = self._dialogue.answers.keep(acknowledges=self._acknowledges)
+        if heard or self._settings != self._kept_settings:
             self.remember()
+        return heard
 
     def remember(self) -> None:
         """Writes down where the talk stands."""

@@ -83,6 +83,7 @@ class LiveSession:
         self._worker = WorkerEvents(self.id, self._stage, self._dialogue, self.end)
         self._keeper = Keeper(self._stage, self._dialogue, acknowledges=call.cast.spec.acknowledges)
         self._dialogue.answers.on_settled = self._keeper.remember
+        self._dialogue.answers.on_begun = self._keeper.begun
         self._was_attached = False
         self._closing: Closing | None = None
         self._shut: asyncio.Task[None] | None = None

@@ -158,3 +158,20 @@ async def test_a_silent_listener_is_spoken_to_and_then_left(alice: Person) -> No
         assert (await client.expect("troupe.session.closing"))["reason"] == "farewell"
         assert await client.closed() == 1000
     ga_checker.check_all_over(client.events)
+
+
+async def test_an_answer_is_stored_from_its_first_word_on(guest: Person) -> None:
+    begun = await asyncio.to_thread(guest.begin)
+    async with tier_socket(begun["url"], begun["token"], guest.origin) as client:
+        await _greeted(client)
+        await client.say_typed("talk for a long time")
+        started = await client.expect("troupe.response.started")
+        stored = Turn.objects.filter(session=begun["session_id"], item_id=started["item_id"])
+        async with asyncio.timeout(5):
+            while not await stored.aexists():
+                await asyncio.sleep(0.02)
+        turn = await stored.aget()
+        assert len(client.of("response.done")) == 1, "it was found while it was being spoken"
+        assert turn.interrupted and "One is the first number".startswith(turn.text[:23]) and turn.text
+        told_ms = max(event["start_ms"] for event in client.of("troupe.caption.word"))
+        assert told_ms < 1_900, "its first words, not what is written down every two seconds"
