@@ -12,6 +12,13 @@ FRAME_S = FRAME_MS / 1000
 WINDOW_FRAMES = 250
 """Ten seconds."""
 
+OUTAGE_S = 0.25
+"""A pass this long is no work but a machine that stood still: its worker was stopped, or its memory fetched back."""
+
+OUTAGE_FRAMES = 50
+"""Frames for which an outage counts in all that it spoiled; after two seconds as one. One that comes back is counted
+each time."""
+
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.2, 0.5, 1.0, 2.5)
 """Upper edges of the histogram that counts every pass with work in it."""
 
@@ -31,6 +38,8 @@ class _Frame:
     live: int = 0
     steps: int = 0
     late: int = 0
+    outage: bool = False
+    """Only a pass of `OUTAGE_S` or more reached into it, and ended in a later one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +86,13 @@ class TickMeter:
             # A pass longer than a frame spoils every frame it reaches into.
             for number in range(max(first, last - WINDOW_FRAMES), last + 1):
                 frame = self._frame(number)
+                frame.outage = took >= OUTAGE_S and number < last
                 frame.longest_s = max(frame.longest_s, took)
                 frame.live = max(frame.live, live)
             # The work itself is counted once, where it ends.
-            frame.shared_s += shared_s
-            frame.slots_s += max(0.0, took - shared_s)
+            if took < OUTAGE_S:
+                frame.shared_s += shared_s
+                frame.slots_s += max(0.0, took - shared_s)
             frame.steps += steps
             frame.late += late
 
@@ -98,7 +109,8 @@ class TickMeter:
         if not frames:
             return TickFigures()
         spans = WINDOW_FRAMES if len(frames) == WINDOW_FRAMES else math.floor(now / FRAME_S) - frames[0].number + 1
-        longest = sorted(frame.longest_s for frame in frames)
+        forgiven = math.floor(now / FRAME_S) - OUTAGE_FRAMES
+        longest = sorted(frame.longest_s for frame in frames if not frame.outage or frame.number >= forgiven)
         # Frames without work count as well: they are the shortest.
         rank = math.ceil(0.01 * min(spans, WINDOW_FRAMES))
         steps = sum(frame.steps for frame in frames)

@@ -38,6 +38,29 @@ def test_a_frame_that_is_nearly_full_leaves_room_for_nobody() -> None:
     assert more(figures(60.0, 1.0, 1)) == 0
 
 
+def test_a_machine_that_stood_still_closes_the_door_for_two_seconds_not_for_ten() -> None:
+    meter, clock = TickMeter(), 100.0
+
+    def ticks(seconds: float) -> None:
+        nonlocal clock
+        for _ in range(round(seconds / FRAME_S)):
+            meter.note(clock, clock + 0.001, 0.0, 4, 4, 0)
+            clock += FRAME_S
+
+    ticks(5.0)
+    meter.note(clock, clock + 1.5, 0.0, 4, 4, 4)
+    clock += 1.5
+    ticks(1.0)
+    assert more(meter.figures(clock), live=4) == 0
+    ticks(1.5)
+    assert more(meter.figures(clock), live=4) > 0
+    for _ in range(4):
+        meter.note(clock, clock + 0.3, 0.0, 4, 4, 0)
+        clock += 0.3
+        ticks(2.0)
+    assert more(meter.figures(clock), live=4) == 0, "one that stands still again and again is not well"
+
+
 def test_late_steps_close_the_door_however_cheap_the_streams() -> None:
     assert more(figures(1.0, 0.1, 3, late=0.06)) == 0
     assert more(figures(1.0, 0.1, 3, late=0.04)) > 0
