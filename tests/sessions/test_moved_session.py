@@ -141,7 +141,8 @@ async def test_what_was_said_before_an_end_without_a_database_is_stored_when_it_
             await _until(call, "troupe.caption.word", 3)
             call.notebook.is_away = True
             await _until(call, "response.done")
-        assert call.notebook.turns == {} and call.notebook.ended == []
+        # The first words may have been stored while they were spoken.
+        assert all(turn.interrupted for turn in call.notebook.turns.values()) and call.notebook.ended == []
         assert len(stragglers) == 1
         call.notebook.is_away = False
         await stragglers.settled(5)
