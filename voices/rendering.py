@@ -7,7 +7,7 @@ import wave
 from collections.abc import AsyncIterator
 
 from inference.client import connect
-from inference.errors import ModelFault
+from inference.errors import ModelFault, WorkerUnavailable
 from inference.protocol import (
     AUDIO_RATE_HZ,
     SAMPLE_BYTES,
@@ -27,6 +27,14 @@ from inference.protocol import (
 
 RENDER_TIMEOUT_S = 60.0
 LONGEST_CLIP_S = 60.0
+
+
+def calls_here() -> bool:
+    """Whether the worker that would render has calls: the embedded one serves both."""
+    try:
+        return connect().calls > 0
+    except WorkerUnavailable:
+        return False
 
 
 def render_wav(text: str, voice: VoiceSpec, style: StyleSpec) -> tuple[bytes, float]:

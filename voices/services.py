@@ -13,7 +13,7 @@ from django.utils import timezone
 from inference.errors import InferenceError
 from voices.library import Library
 from voices.models import Clip, StylePreset, Voice
-from voices.rendering import render_wav
+from voices.rendering import calls_here, render_wav
 from voices.selectors import compile_style, compile_voice
 
 MAX_CLIP_ATTEMPTS = 5
@@ -24,6 +24,9 @@ GONE_AFTER = timedelta(seconds=HARD_LIMIT_S + 30)
 
 FIRST_WAIT = timedelta(seconds=30)
 WAIT_GROWS = 4
+CALLS_WAIT = timedelta(seconds=20)
+"""A worker with calls makes nothing for later: the clip is looked at again after so long."""
+
 QUEUED_AGAIN = timedelta(minutes=10)
 """A queue that was told of a clip has lost it when nobody has taken it up by then."""
 
@@ -76,6 +79,9 @@ def clip_render(*, clip_id: int) -> Clip.State | None:
     A failure is tried again later; after `MAX_CLIP_ATTEMPTS`, or when trying again is no use, the clip is given up and
     says why.
     """
+    if calls_here():
+        Clip.objects.filter(pk=clip_id, state=Clip.State.PENDING).update(due_at=Now() + CALLS_WAIT, queued_at=None)
+        return None
     clip = _claim(clip_id)
     if clip is None:
         return None

@@ -49,3 +49,7 @@ class AttachedWorker(WorkerClient, Protocol):
 
     @property
     def slots_free(self) -> int: ...
+
+    @property
+    def calls(self) -> int:
+        """Paced streams that are open. Unpaced ones wait for their end."""

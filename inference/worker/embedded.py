@@ -94,6 +94,10 @@ class EmbeddedClient:
     def slots_free(self) -> int:
         return self._worker.slots_free
 
+    @property
+    def calls(self) -> int:
+        return self._worker.calls
+
 
 def start_worker(lanes: Mapping[Lane, LaneOpener], slots: int = 8) -> Worker:
     """Starts a worker thread with these lanes (`inference.worker.default_lanes`) and attaches it to

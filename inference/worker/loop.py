@@ -87,6 +87,11 @@ class Worker:
         return sum(slot is None for slot in self._slots)
 
     @property
+    def calls(self) -> int:
+        """Streams that somebody listens to while they are made. What is made for later waits for their end."""
+        return sum(slot is not None and slot.spec.paced for slot in self._slots)
+
+    @property
     def lanes(self) -> frozenset[Lane]:
         return frozenset(self._lanes)
 
@@ -209,12 +214,12 @@ class Worker:
         self._passes += 1
         began, self._pass_steps, self._pass_late = self.clock(), 0, 0
         dues = [due for pulse in self._pulses if (due := pulse.tick(self.clock())) is not None]
-        self._pass_live = 0
+        self._pass_live, calls = 0, self.calls > 0
         for slot in self._slots:
             if slot is None:
                 continue
             self._pass_live += 1
-            self._serve(slot)
+            self._serve(slot, calls)
             if slot.due is not None:
                 dues.append(slot.due)
         ended = self.clock()
@@ -223,13 +228,13 @@ class Worker:
             return LONGEST_WAIT_S
         return min(LONGEST_WAIT_S, min(dues) - ended)
 
-    def _serve(self, slot: Slot) -> None:
+    def _serve(self, slot: Slot, calls: bool) -> None:
         if slot.mailbox.leaving or slot.fault is not None:
             self._release(slot)
             return
         steps, late = slot.counts.steps, slot.counts.late
         try:
-            slot.serve(self.clock())
+            slot.serve(self.clock(), calls=calls)
             self._pass_steps += slot.counts.steps - steps
             self._pass_late += slot.counts.late - late
         except Exception as error:

@@ -15,7 +15,9 @@ LATE_S = FRAME_MS / 1000
 PREPARE_LIMIT_S = 60.0
 """A caller whose ears and mouth are not loaded by then is told so."""
 
-CROWDED_REST_S = 0.02
+REST_S = 0.02
+"""After which a stream that waits for its reader, or for calls to end, looks again."""
+
 DROPS_EVERY_S = 1.0
 """Losses are reported at most so often."""
 
@@ -52,9 +54,9 @@ class Slot:
         """Whether a stream of this session with this number ends this one."""
         return 0 < self.fence <= fence and self.spec.session_id == session_id
 
-    def serve(self, now: float) -> None:
-        """Opens the lane once it is prepared, then steps it if something arrived or is due. Raises what the lane
-        raises."""
+    def serve(self, now: float, *, calls: bool = False) -> None:
+        """Opens the lane once it is prepared, then steps it if something arrived or is due. While there are `calls`,
+        who need not keep time waits. Raises what the lane raises."""
         if self.lane is None:
             if not self.prepared:
                 self._check_preparing(now)
@@ -63,8 +65,8 @@ class Slot:
             self.mailbox.set_primed()
             self.mailbox.put_events([Ready(self.index)])
             self.due = now
-        if not self.spec.paced and self.mailbox.is_crowded:
-            self.due = now + CROWDED_REST_S
+        if not self.spec.paced and (calls or self.mailbox.is_crowded):
+            self.due = now + REST_S
         elif self.mailbox.has_input() or (self.due is not None and self.due <= now):
             self._step(self.lane, now)
 

@@ -108,6 +108,33 @@ async def test_an_unpaced_response_waits_for_its_reader_and_loses_nothing() -> N
     await asyncio.to_thread(worker.stop)
 
 
+async def test_what_is_made_for_later_waits_while_there_are_calls() -> None:
+    worker = Worker({Lane.COMPOSED: ComposedLane(ToneEars(), ToneMouth(), LevelDetector)}, slots=2)
+    worker.start()
+    door = EmbeddedClient(worker)
+    call = await door.open(SessionSpec(session_id="call", character="mira@1"))
+    clip = await door.open(SessionSpec(session_id="clip", character="mira@1", paced=False))
+    assert door.calls == 1
+    for command in answer("r1", "the keeper"):
+        clip.send(command)
+    told: list[Event] = []
+
+    async def listen() -> None:
+        told.extend(await until(clip.events(), SpeechFinished))
+
+    listening = asyncio.create_task(listen())
+    events = call.events()
+    for command in answer("r2", "the keeper sings"):
+        call.send(command)
+    await until(events, SpeechFinished)
+    assert not any(isinstance(event, AudioOut) for event in told), "the call had the worker for itself"
+    await call.close()
+    await asyncio.wait_for(listening, 5)
+    assert isinstance(told[-1], SpeechFinished) and told[-1].heard_text == "the keeper"
+    await clip.close()
+    await asyncio.to_thread(worker.stop)
+
+
 async def test_with_the_real_ears_and_mouth_a_spoken_question_is_heard_and_interrupts(tmp_path: Path) -> None:
     mouth = open_espeak()
     try:

@@ -1,3 +1,4 @@
+import asyncio
 import math
 from datetime import timedelta
 from pathlib import Path
@@ -7,10 +8,13 @@ import torch
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from inference.protocol import VoiceSpec
+from inference.client import connect
+from inference.protocol import Lane, SessionSpec, VoiceSpec
 from inference.training.export import made_styles
 from inference.training.voices import SHIPPED as SPEAKERS
 from inference.worker.bundled_voice import BUNDLED
+from inference.worker.echo import EchoLane
+from inference.worker.embedded import start_worker, stop_worker
 from inference.worker.phone_voice import MadeStyle, PhoneVoice
 from inference.worker.speaker_book import SpeakerBook
 from voices.library import LibraryError, read_library
@@ -149,3 +153,25 @@ def test_a_clip_whose_process_is_killed_every_time_is_given_up() -> None:
     assert clip_render(clip_id=clip.pk) is None
     clip.refresh_from_db()
     assert (clip.state, clip.error) == (Clip.State.FAILED, "the process that rendered it was killed")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_clip_waits_for_the_calls_of_the_worker_that_would_render_it() -> None:
+    library_load(library=read_library())
+    voice, style = Voice.objects.earliest("pk"), StylePreset.objects.earliest("pk")
+    clip = clip_request(text="Hello there.", voice=voice, style=style)
+    worker = start_worker({Lane.ECHO: EchoLane()})
+    try:
+        asyncio.run(_render_during_a_call(clip.pk))
+    finally:
+        stop_worker(worker)
+    clip.refresh_from_db()
+    assert (clip.state, clip.attempts) == (Clip.State.PENDING, 0) and clip.due_at > timezone.now()
+
+
+async def _render_during_a_call(clip_id: int) -> None:
+    call = await connect().open(SessionSpec(session_id="call", character="parrot@1", lane=Lane.ECHO))
+    try:
+        assert await asyncio.to_thread(clip_render, clip_id=clip_id) is None
+    finally:
+        await call.close()
