@@ -22,8 +22,6 @@ APPLICATION = "config.asgi:application"
 SOCKET_BYTES_MAX = 1_500_000
 DRAIN_TIMEOUT_S = 5.0
 BACKLOG = 1_024
-
-
 READ_AHEAD = 16
 """Small messages that may wait for the application before a socket is read no further."""
 

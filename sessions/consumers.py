@@ -127,8 +127,7 @@ class RealtimeConsumer(AsyncConsumer):
         live, outbox = self._live, self._outbox
         if self._is_taking or live is None or outbox is None or not outbox.is_open or not self._messages.take():
             return False
-        if not live.receive_binary(data) and not self._bad_messages.take():
-            outbox.close(CloseCode.MALFORMED)
+        self._judge(outbox, understood=live.receive_binary(data))
         return True
 
     async def _take(self, message: dict[str, Any]) -> None:
@@ -147,8 +146,11 @@ class RealtimeConsumer(AsyncConsumer):
             understood = self._live.receive_binary(data)
         else:
             understood = self._take_text(self._live, message["text"])
+        self._judge(self._outbox, understood=understood)
+
+    def _judge(self, outbox: Outbox, *, understood: bool) -> None:
         if not understood and not self._bad_messages.take():
-            self._outbox.close(CloseCode.MALFORMED)
+            outbox.close(CloseCode.MALFORMED)
 
     def _take_text(self, live: LiveSession, text: str) -> bool:
         if len(text) <= MAX_TEXT_CHARS:

@@ -8,7 +8,7 @@ from typing import Any
 from picows import WSError, WSHandshakeError, ws_connect
 
 from inference.client.limits import StreamLimits
-from inference.client.line import Line, LineLost
+from inference.client.line import Line
 from inference.client.remote_stream import RemoteStream
 from inference.client.ticket import Ticket
 from inference.errors import InferenceError, InvalidSpec, WireError, WorkerUnavailable, error_named
@@ -118,8 +118,6 @@ async def _introduce(line: Line, spec_text: str) -> str:
         line.send(spec_text)
         reply = await line.receive()
         answer = decode_downlink(reply if isinstance(reply, str) else "")
-    except LineLost:
-        raise
     except (WireError, asyncio.CancelledError):
         line.abort()
         raise

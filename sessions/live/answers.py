@@ -160,10 +160,11 @@ class Answers:
             self._stage.downlink.emit(started)
 
     def audio(self, event: AudioOut) -> None:
-        if self._current(event.response_id) is None:
+        answer = self._current(event.response_id)
+        if answer is None:
             # The worker began it while another answer was still open: the client has not been told.
             self.speech_started(SpeechStarted(event.response_id, event.epoch))
-        answer = self._current(event.response_id)
+            answer = self._current(event.response_id)
         if answer is None or answer.flushed:
             return
         on_sent = None

@@ -42,15 +42,15 @@ class Outbox:
     ) -> None:
         self._send = send
         self._send_now = send_now
-        self._waits = False
-        """All that was put is sent: what comes next may leave at once."""
-
         self._on_drop = on_drop
         self._texts: deque[Entry] = deque()
         self._text_bytes = 0
         self._audio: deque[Entry] = deque()
         self._audio_ms = 0.0
         self._news = asyncio.Event()
+        """Not set only while the writer has nothing to do: what comes then may leave at once."""
+
+        self._news.set()
         self._closing: CloseCode | None = None
         self.closed = asyncio.Event()
         self._sending_since: float | None = None
@@ -67,11 +67,10 @@ class Outbox:
             self._put_audio(entry)
         else:
             self._put_text(entry)
-        self._waits = False
         self._news.set()
 
     def _sent_now(self, entry: Entry) -> bool:
-        if not self._waits or self._send_now is None or not self._send_now(entry.payload):
+        if self._news.is_set() or self._send_now is None or not self._send_now(entry.payload):
             return False
         if entry.on_sent is not None:
             entry.on_sent()
@@ -81,14 +80,12 @@ class Outbox:
         """Queues what a reconnected client missed, beyond the bounds of what is live."""
         for entry in entries:
             (self._audio if entry.audio_ms else self._texts).append(entry)
-        self._waits = False
         self._news.set()
 
     def close(self, code: CloseCode) -> None:
         """Sends what is queued, then closes the socket with this code. The first code counts."""
         if self._closing is None:
             self._closing = code
-            self._waits = False
             self._news.set()
 
     def abort(self) -> None:
@@ -96,7 +93,6 @@ class Outbox:
         self._closing = self._closing or CloseCode.DONE
         self._texts.clear()
         self._audio.clear()
-        self._waits = False
         self.closed.set()
         self._news.set()
 
@@ -126,7 +122,6 @@ class Outbox:
                 return
             else:
                 self._news.clear()
-                self._waits = True
                 await self._news.wait()
 
     async def _look(self, limit: asyncio.Timeout) -> None:

@@ -2,12 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from inference.client import stream_token
 from inference.client.stream_token import LEEWAY_S, Claims
-from inference.errors import AtCapacity, InferenceError, TokenRefused, WorkerUnavailable
+from inference.errors import AtCapacity, TokenRefused, WorkerUnavailable
 from inference.worker.capacity import Capacity
 from inference.worker.process.loop_watch import LoopWatch
 from inference.worker.takeover import take_over
@@ -37,38 +36,28 @@ class Gate:
         """Until when each lease's token could come again."""
 
         self.refusals: Counter[str] = Counter()
-        """By the error's code."""
+        """By the error's code. Whoever answers a refusal counts it here."""
 
     def admit(self, authorization: str) -> Claims:
         """Lets one stream in and keeps its place for a moment; `make_room` comes before it is opened.
 
         Raises `TokenRefused`, `Superseded`, `AtCapacity` or `WorkerUnavailable`.
         """
-        with self._counting():
-            claims = self._read(authorization)
-            self._check_able()
-            # Before the capacity is looked at: a session that comes back will find its own place free.
-            if self._capacity.worker.claim(claims.session, claims.fence):
-                self._check_room(claims)
-            self._used[claims.lease] = claims.expires_s + LEEWAY_S
-            self._capacity.expect(claims.lease)
-            return claims
+        claims = self._read(authorization)
+        self._check_able()
+        # Before the capacity is looked at: a session that comes back will find its own place free.
+        if self._capacity.worker.claim(claims.session, claims.fence):
+            self._check_room(claims)
+        self._used[claims.lease] = claims.expires_s + LEEWAY_S
+        self._capacity.expect(claims.lease)
+        return claims
 
     async def make_room(self, claims: Claims) -> None:
         """Waits a moment for the place of the session's older stream. Raises `Superseded` or `AtCapacity`."""
-        with self._counting():
-            if await take_over(self._capacity.worker, claims.session, claims.fence):
-                self._capacity.arrived(claims.lease)
-                self._check_room(claims)
-                self._capacity.expect(claims.lease)
-
-    @contextmanager
-    def _counting(self) -> Iterator[None]:
-        try:
-            yield
-        except InferenceError as error:
-            self.refusals[error.code] += 1
-            raise
+        if await take_over(self._capacity.worker, claims.session, claims.fence):
+            self._capacity.arrived(claims.lease)
+            self._check_room(claims)
+            self._capacity.expect(claims.lease)
 
     def _read(self, authorization: str) -> Claims:
         scheme, _, token = authorization.partition(" ")

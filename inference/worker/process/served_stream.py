@@ -39,7 +39,6 @@ class ServedStream:
         self.heard_at = self._loop.time()
         """When the web side was last heard, by the event loop's clock."""
 
-        self._has_failed = False
         self._left = asyncio.Event()
         """The web side leaves, or has made itself impossible."""
 
@@ -90,7 +89,6 @@ class ServedStream:
 
     def _fail(self, code: str, message: str) -> None:
         """The last word of the stream: what the worker still reports is not sent."""
-        self._has_failed = True
         self._line.send(encode_downlink(Failed(code, message)))
         self._left.set()
 
@@ -110,7 +108,7 @@ class ServedStream:
     async def _write(self) -> None:
         try:
             async for event in self._mailbox.events():
-                if self._has_failed:
+                if self._left.is_set():
                     return
                 await self._send(event)
         except SlowConsumer as error:

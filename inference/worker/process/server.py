@@ -125,6 +125,7 @@ class StreamServer:
         try:
             claims = self._gate.admit(request.headers.get("Authorization", ""))
         except InferenceError as error:
+            self._gate.refusals[error.code] += 1
             return WSUpgradeResponseWithListener(_refuse(error), None)
         return Line(lambda line: self._begin(line, claims))
 
